@@ -1,0 +1,176 @@
+/** parseJob: a job file becomes a Job, with every default filled in and every path absolute, or an error of one line. */
+
+import { basename, extname, resolve } from 'node:path';
+import * as v from 'valibot';
+import { InputError } from '../errors.ts';
+import { activationShapes } from '../model/shapes.ts';
+import type { Job, JobData, Normalisation } from './job.ts';
+import { modelSchema } from './model-schema.ts';
+import { planSchema } from './plan-schema.ts';
+import {
+  choose,
+  list,
+  naming,
+  object,
+  parseFile,
+  real,
+  stillToCome,
+  text,
+  topicName,
+  whole,
+  type Schema,
+} from './schema.ts';
+
+const LARGEST = Number.MAX_SAFE_INTEGER;
+
+/** How often checkpoints are written where the job says nothing. */
+const CHECKPOINT_STEPS = 200;
+
+const path = text('the path of a file', /./);
+
+const kind: Schema<'idx'> = choose('idx', (input) =>
+  input === 'folder' || input === 'random' ? stillToCome('idx') : v.literal('idx', 'idx'),
+);
+
+const data = object({
+  kind,
+  images: path,
+  labels: path,
+  testImages: v.optional(path),
+  testLabels: v.optional(path),
+  normalize: v.optional(
+    object({
+      mean: perChannel('a number', () => true),
+      std: perChannel('a number above 0', (value) => value > 0),
+    }),
+  ),
+});
+
+const optimizer = object({
+  kind: v.optional(v.literal('sgd', 'sgd'), 'sgd'),
+  rate: real('a number above 0', (value) => value > 0),
+  momentum: v.optional(
+    real('a number from 0 to below 1', (value) => value >= 0 && value < 1),
+    0,
+  ),
+  weightDecay: v.optional(
+    real('a number, 0 or more', (value) => value >= 0),
+    0,
+  ),
+});
+
+const mode: Schema<'strict'> = choose('strict', (input) =>
+  input === 'fast' ? stillToCome('strict') : v.literal('strict', 'strict'),
+);
+
+const jobFile = object({
+  name: v.optional(topicName()),
+  model: modelSchema,
+  data,
+  batch: whole(1, 65_536),
+  epochs: v.optional(whole(1, 1_000_000)),
+  steps: v.optional(whole(1, LARGEST)),
+  optimizer,
+  seed: v.optional(whole(0, LARGEST), 1),
+  shuffle: v.optional(v.boolean('true or false'), true),
+  mode: v.optional(mode, 'strict'),
+  plan: planSchema,
+  checkpoint: v.optional(object({ everySteps: v.optional(whole(1, LARGEST)), directory: v.optional(path) }), {}),
+  init: v.optional(path),
+});
+
+type JobFile = v.InferOutput<typeof jobFile>;
+
+/**
+ * @param content YAML
+ * @param baseDirectory folder that relative paths start from: that of the job file
+ * @param source the job file's name in messages; also the job's name where it has none
+ * @throws {InputError} `yamlInvalid`, `keyInvalid`, `stillToCome`, `unknownModel`, `shapeMismatch`
+ */
+export function parseJob(content: string, baseDirectory: string, source: string): Job {
+  const file = parseFile(content, source, jobFile);
+  return naming(source, () => {
+    activationShapes(file.model);
+    const { model, batch, optimizer, seed, shuffle, mode, plan, checkpoint, init } = file;
+    const name = file.name ?? nameOfFile(source);
+    return {
+      name,
+      model,
+      data: resolveData(file, baseDirectory),
+      batch,
+      until: trainUntil(file),
+      optimizer,
+      seed,
+      shuffle,
+      mode,
+      plan,
+      checkpoint: {
+        everySteps: checkpoint.everySteps ?? CHECKPOINT_STEPS,
+        directory: resolve(baseDirectory, checkpoint.directory ?? `runs/${name}`),
+      },
+      ...(init === undefined ? {} : { init: resolve(baseDirectory, init) }),
+    };
+  });
+}
+
+function trainUntil({ epochs, steps }: JobFile): Job['until'] {
+  if (epochs !== undefined && steps !== undefined) {
+    throw new InputError('keyInvalid', `steps: got both epochs: ${epochs} and steps: ${steps}, want one of them`);
+  }
+  if (steps !== undefined) {
+    return { steps };
+  }
+  if (epochs === undefined) {
+    throw new InputError('keyInvalid', 'epochs: is missing, want epochs: 1 or steps: 20');
+  }
+  return { epochs };
+}
+
+function resolveData({ data: given, model }: JobFile, baseDirectory: string): JobData {
+  const { images, labels, testImages, testLabels } = given;
+  if ((testImages === undefined) !== (testLabels === undefined)) {
+    const [missing, there] = testImages === undefined ? ['testImages', 'testLabels'] : ['testLabels', 'testImages'];
+    throw new InputError('keyInvalid', `data.${missing}: is missing, want it beside data.${there}`);
+  }
+  const test =
+    testImages === undefined || testLabels === undefined
+      ? {}
+      : { test: { images: resolve(baseDirectory, testImages), labels: resolve(baseDirectory, testLabels) } };
+  return {
+    kind: 'idx',
+    images: resolve(baseDirectory, images),
+    labels: resolve(baseDirectory, labels),
+    ...test,
+    normalize: normalisation(given.normalize, model.input[0]),
+  };
+}
+
+function normalisation(given: JobFile['data']['normalize'], channels: number): Normalisation {
+  const spread = (key: 'mean' | 'std', value: number | readonly number[]): readonly number[] => {
+    const values = typeof value === 'number' ? Array.from({ length: channels }, () => value) : value;
+    if (values.length !== channels) {
+      throw new InputError(
+        'keyInvalid',
+        `data.normalize.${key}: got ${values.length} values, want ${channels}: one per channel of model.input`,
+      );
+    }
+    return values;
+  };
+  return { mean: spread('mean', given?.mean ?? 0), std: spread('std', given?.std ?? 1) };
+}
+
+/** `flows/LeNet 5.yaml` becomes `lenet-5`. */
+function nameOfFile(source: string): string {
+  const fitted = basename(source, extname(source))
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-/, '')
+    .slice(0, 32);
+  return fitted === '' ? 'job' : fitted;
+}
+
+function perChannel(want: string, accept: (value: number) => boolean): Schema<number | number[]> {
+  const one = real(`${want}, or a list with one per channel`, accept);
+  const several = list(real(want, accept), 'a list with one number per channel');
+  return choose<number | number[]>(want, (input) => (Array.isArray(input) ? several : one));
+}
