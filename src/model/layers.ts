@@ -2,9 +2,7 @@
 
 /** Slope of negative values of an activation: 1 is the identity, 0 ReLU. */
 export type Activation =
-  | { readonly kind: 'identity' }
-  | { readonly kind: 'relu' }
-  | { readonly kind: 'leakyRelu'; readonly slope: number };
+  { readonly kind: 'identity' } | { readonly kind: 'relu' } | { readonly kind: 'leakyRelu'; readonly slope: number };
 
 /** Convolution with square kernel, then bias, then activation. Weights `filters x inputs x kernel x kernel` (OIHW). */
 export interface Conv2d {

@@ -35,7 +35,12 @@ function outputShape(layer: Layer, input: Shape, index: number): Shape {
       const h = windowOutputs(rows, layer.kernel, layer.stride, layer.padding);
       const w = windowOutputs(columns, layer.kernel, layer.stride, layer.padding);
       if (h < 1 || w < 1) {
-        throw misfit(index, layer, `a ${layer.kernel}x${layer.kernel} window`, `an input of only ${rows}x${columns} pixels`);
+        throw misfit(
+          index,
+          layer,
+          `a ${layer.kernel}x${layer.kernel} window`,
+          `an input of only ${rows}x${columns} pixels`,
+        );
       }
       return [layer.kind === 'conv2d' ? layer.filters : channels, h, w];
     }

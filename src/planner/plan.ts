@@ -1,0 +1,72 @@
+/** The plan: who owns, needs and computes what, decided before the first step. Pure data: JSON that every node recomputes and compares. */
+
+import type { Box, Extent, Range } from '../tensor/box.ts';
+
+/** How a stage's output is cut: rows and columns, samples, or not at all. */
+export type Partition = 'tiles' | 'samples' | 'single';
+
+/** Rows and columns of tiles. */
+export type Grid = readonly [rows: number, columns: number];
+
+/** A run of consecutive layers that every device executes without talking. */
+export interface Stage {
+  /** Half-open range of layer indices. */
+  readonly layers: Range;
+  readonly partition: Partition;
+  readonly grid?: Grid;
+  /** By rank: the disjoint boxes of the stage's output; together they cover it. */
+  readonly owned: readonly Box[];
+  /** By rank: the boxes of the stage's input that the owned ones need (owned part and halo). */
+  readonly needed: readonly Box[];
+}
+
+/** A box of a parameter that one device sums, updates and hands out. */
+export interface ParameterPiece {
+  readonly box: Box;
+  readonly owner: number;
+}
+
+/** Who computes, needs and owns a parameter. Ranks are ascending. */
+export interface ParameterPlan {
+  readonly name: string;
+  readonly stage: number;
+  readonly extent: Extent;
+  /** Who computes a part of its gradient. */
+  readonly contributors: readonly number[];
+  /** Who needs it in the next step. */
+  readonly holders: readonly number[];
+  readonly pieces: readonly ParameterPiece[];
+}
+
+export interface Plan {
+  readonly version: 1;
+  readonly model: string;
+  /** Names by rank. */
+  readonly devices: readonly string[];
+  /** Samples of a full batch; a smaller batch is the same plan with ranges of samples clipped. */
+  readonly batch: number;
+  /** By rank: the box of the input that the device has before the step. */
+  readonly input: readonly Box[];
+  readonly stages: readonly Stage[];
+  /** Parameters in layer order; the last one is {@link METRICS}. */
+  readonly parameters: readonly ParameterPlan[];
+  /** Which kernels compute, and so the order of every sum. */
+  readonly kernels: { readonly mode: 'strict'; readonly convolution: 'direct' };
+}
+
+/** Name of the parameter-like box of sums that everybody wants: loss, correct answers, then one flag per rank for a loss that is not finite. */
+export const METRICS = 'metrics';
+
+/** Entries of {@link METRICS} before the flags. */
+export const METRIC_SUMS = 2;
+
+/** What the job says about the plan: a grid, or every stage by hand. */
+export type PlanRequest =
+  | { readonly grid: Grid }
+  | {
+      readonly stages: readonly {
+        readonly layers: Range;
+        readonly partition: Partition;
+        readonly grid?: Grid | undefined;
+      }[];
+    };

@@ -1,0 +1,276 @@
+/**
+ * Convolution as kernel calls. Strides beyond 1 split the input into its stride x stride phases, each a plane of its own, so that
+ * every kernel walks neighbouring pixels and only the offsets of the taps differ.
+ */
+
+import type { Conv2d } from '../model/layers.ts';
+import { intersectRanges, length, type Box, type Range } from '../tensor/box.ts';
+import { convolveWeightsScratch, packedWeightsBytes } from '../tensor/call.ts';
+import { FLOAT_BYTES, type View } from '../tensor/view.ts';
+import type { Linker } from './linker.ts';
+import { NO_BORDER, pixelAddress, planesBytes, roundUpToVector, storePlanes, type Stored } from './planes.ts';
+
+/** Addresses of a layer's parameters and, in training, of their gradients. */
+export interface ParameterAddresses {
+  readonly weights: number;
+  readonly bias: number;
+  readonly weightGradient: number;
+  readonly biasGradient: number;
+}
+
+/** Source pixels of a convolution, and where each tap lies from them. */
+interface Sampled {
+  readonly view: View;
+  readonly taps: readonly number[];
+}
+
+interface ForwardSite {
+  readonly convolution: Conv2d;
+  readonly input: Stored;
+  readonly output: Stored;
+  readonly parameters: Pick<ParameterAddresses, 'weights' | 'bias'>;
+  readonly slope: number;
+}
+
+/** output = act(weights * input + bias). */
+export function emitConvolution(linker: Linker, site: ForwardSite): void {
+  const { convolution, input, output, parameters, slope } = site;
+  const [rows, columns] = [convolution.filters, length(input.box[1])];
+  const taps = indices(convolution.kernel ** 2);
+  const packed = linker.buffer(packedWeightsBytes(rows, columns, taps.length));
+  const [rowStride, columnStride] = [columns * taps.length, taps.length];
+  linker.emit({
+    kind: 'packWeights',
+    weights: parameters.weights,
+    packed,
+    rows,
+    columns,
+    rowStride,
+    columnStride,
+    taps,
+  });
+  const source = sampleInput(linker, convolution, input, output.box);
+  linker.emit({
+    kind: 'convolve',
+    source: source.view,
+    target: output.view,
+    packed,
+    taps: source.taps,
+    bias: parameters.bias,
+    slope,
+  });
+}
+
+interface BackwardSite {
+  readonly convolution: Conv2d;
+  readonly input: Stored;
+  readonly outputGradient: Stored;
+  /** Absent where nobody wants the gradient of the input: the first layer. */
+  readonly inputGradient: Stored | undefined;
+  readonly parameters: ParameterAddresses;
+}
+
+/** Gradients of bias, weights and input from the gradient of what the activation was applied to. */
+export function emitConvolutionBackward(linker: Linker, site: BackwardSite): void {
+  const { convolution, input, outputGradient, inputGradient, parameters } = site;
+  linker.emit({ kind: 'sumPlanes', source: outputGradient.view, target: parameters.biasGradient });
+  const source = sampleInput(linker, convolution, input, outputGradient.box);
+  const taps = indices(convolution.kernel ** 2);
+  linker.emit({
+    kind: 'convolveWeights',
+    source: source.view,
+    gradient: outputGradient.view,
+    taps: source.taps,
+    tapIndex: taps,
+    kernelTaps: taps.length,
+    target: parameters.weightGradient,
+    scratch: linker.buffer(convolveWeightsScratch(length(input.box[1]), taps.length)),
+  });
+  if (inputGradient) emitInputGradient(linker, site, inputGradient);
+}
+
+/** The pixels that a convolution reads: the input itself at stride 1, else a copy split into phases. */
+function sampleInput(linker: Linker, convolution: Conv2d, input: Stored, output: Box): Sampled {
+  const { kernel, stride, padding } = convolution;
+  if (stride === 1) {
+    const [, , row, pixel] = input.view.strides;
+    const offset = pixelAddress(input, output[2][0] - padding, output[3][0] - padding);
+    const taps = indices(kernel ** 2).map((t) => Math.floor(t / kernel) * row + (t % kernel) * pixel);
+    return { view: { ...input.view, offset }, taps };
+  }
+  return splitInput(linker, convolution, input, output);
+}
+
+/** Copies input pixel (m·stride + phase) to pixel m of its phase's plane; cells outside the image stay zero. */
+function splitInput(linker: Linker, { kernel, stride, padding }: Conv2d, input: Stored, output: Box): Sampled {
+  const shift = (t: number) => Math.floor((t - padding) / stride);
+  const span = ([start, end]: Range, slack: number): Range => [start + shift(0), end + shift(kernel - 1) + slack];
+  const channels = length(input.box[1]);
+  const rows = span(output[2], 0);
+  const columns = span(output[3], roundUpToVector(length(output[3])) - length(output[3]));
+  const box: Box = [input.box[0], [0, channels * stride ** 2], rows, columns];
+  const bytes = planesBytes(box, NO_BORDER);
+  const address = linker.buffer(bytes);
+  const split = storePlanes(address, box, NO_BORDER);
+  linker.emit({ kind: 'zero', offset: address, bytes });
+  const [sample, plane, row, pixel] = split.view.strides;
+  for (let phase = 0; phase < stride ** 2; phase++) {
+    copyPhase(linker, { input, split, stride, phaseY: Math.floor(phase / stride), phaseX: phase % stride });
+  }
+  const phaseOf = (t: number) => (((t - padding) % stride) + stride) % stride;
+  const taps = indices(kernel ** 2).map((t) => {
+    const [ty, tx] = [Math.floor(t / kernel), t % kernel];
+    const phase = phaseOf(ty) * stride + phaseOf(tx);
+    return phase * plane + (shift(ty) - shift(0)) * row + (shift(tx) - shift(0)) * pixel;
+  });
+  const extent = [length(box[0]), channels, length(output[2]), length(output[3])] as const;
+  return { view: { offset: split.view.offset, extent, strides: [sample, plane * stride ** 2, row, pixel] }, taps };
+}
+
+interface Phase {
+  readonly input: Stored;
+  readonly split: Stored;
+  readonly stride: number;
+  readonly phaseY: number;
+  readonly phaseX: number;
+}
+
+function copyPhase(linker: Linker, { input, split, stride, phaseY, phaseX }: Phase): void {
+  // Phase cells m whose pixel m·stride + phase lies in the stored input.
+  const cells = ([start, end]: Range, phase: number): Range => [
+    Math.ceil((start - phase) / stride),
+    Math.ceil((end - phase) / stride),
+  ];
+  const rows = intersectRanges(cells(input.box[2], phaseY), split.box[2]);
+  const columns = intersectRanges(cells(input.box[3], phaseX), split.box[3]);
+  const channels = length(input.box[1]);
+  const extent = [length(input.box[0]), channels, length(rows), length(columns)] as const;
+  if (extent.includes(0)) return;
+  const from = input.view.strides;
+  const to = split.view.strides;
+  const source: View = {
+    offset: pixelAddress(input, rows[0] * stride + phaseY, columns[0] * stride + phaseX),
+    extent,
+    strides: [from[0], from[1], from[2] * stride, from[3] * stride],
+  };
+  const target: View = {
+    offset: pixelAddress(split, rows[0], columns[0]) + (phaseY * stride + phaseX) * to[1],
+    extent,
+    strides: [to[0], to[1] * stride ** 2, to[2], to[3]],
+  };
+  linker.emit({ kind: 'copy', source, target });
+}
+
+/** Input gradient, phase by phase: input cells i with (i + padding) mod stride = phase see the taps phase, phase + stride, … */
+function emitInputGradient(linker: Linker, site: BackwardSite, inputGradient: Stored): void {
+  const { stride } = site.convolution;
+  if (stride > 1) {
+    // A phase may have no taps at all: its cells have no gradient.
+    linker.emit({ kind: 'zero', ...storedBytes(inputGradient) });
+  }
+  for (let phaseY = 0; phaseY < stride; phaseY++) {
+    for (let phaseX = 0; phaseX < stride; phaseX++) {
+      emitGradientPhase(linker, { ...site, inputGradient, phaseY, phaseX });
+    }
+  }
+}
+
+interface GradientPhase extends BackwardSite {
+  readonly inputGradient: Stored;
+  readonly phaseY: number;
+  readonly phaseX: number;
+}
+
+/** One axis of a phase: input cells first, first + stride, …; output cell of the first one at tap `phase`; number of taps. */
+interface PhaseAxis {
+  readonly first: number;
+  readonly count: number;
+  readonly output: number;
+  readonly taps: number;
+}
+
+function phaseAxis({ kernel, stride, padding }: Conv2d, cells: Range, phase: number): PhaseAxis {
+  const offset = (((phase - padding - cells[0]) % stride) + stride) % stride;
+  const first = cells[0] + offset;
+  return {
+    first,
+    count: Math.max(0, Math.ceil((cells[1] - first) / stride)),
+    output: (first + padding - phase) / stride,
+    taps: Math.max(0, Math.ceil((kernel - phase) / stride)),
+  };
+}
+
+function emitGradientPhase(linker: Linker, phase: GradientPhase): void {
+  const { convolution, outputGradient, inputGradient, parameters } = phase;
+  const { kernel, stride } = convolution;
+  const y = phaseAxis(convolution, inputGradient.box[2], phase.phaseY);
+  const x = phaseAxis(convolution, inputGradient.box[3], phase.phaseX);
+  if (y.count * x.count * y.taps * x.taps === 0) return;
+  const [rows, columns] = [length(inputGradient.box[1]), convolution.filters];
+  // Taps in the order in which their output cells lie in memory: the last tap looks furthest back.
+  const pairs = indices(y.taps * x.taps).map((i) => [Math.floor(i / x.taps), i % x.taps] as const);
+  const taps = pairs.map(
+    ([a, b]) => (phase.phaseY + stride * (y.taps - 1 - a)) * kernel + phase.phaseX + stride * (x.taps - 1 - b),
+  );
+  const packed = linker.buffer(packedWeightsBytes(rows, columns, taps.length));
+  const [rowStride, columnStride] = [kernel ** 2, rows * kernel ** 2];
+  linker.emit({
+    kind: 'packWeights',
+    weights: parameters.weights,
+    packed,
+    rows,
+    columns,
+    rowStride,
+    columnStride,
+    taps,
+  });
+  const [, , row, pixel] = outputGradient.view.strides;
+  const offset = pixelAddress(outputGradient, y.output - (y.taps - 1), x.output - (x.taps - 1));
+  const target = phaseTarget(linker, inputGradient, y, x, stride);
+  linker.emit({
+    kind: 'convolve',
+    source: { ...outputGradient.view, offset },
+    target: target.packed,
+    packed,
+    taps: pairs.map(([a, b]) => a * row + b * pixel),
+    bias: 0,
+    slope: 1,
+  });
+  if (target.packed !== target.strided) linker.emit({ kind: 'copy', source: target.packed, target: target.strided });
+}
+
+/** Where a phase's gradient is computed (neighbouring pixels) and where it belongs (every stride-th pixel). */
+function phaseTarget(
+  linker: Linker,
+  inputGradient: Stored,
+  y: PhaseAxis,
+  x: PhaseAxis,
+  stride: number,
+): { packed: View; strided: View } {
+  const extent = [length(inputGradient.box[0]), length(inputGradient.box[1]), y.count, x.count] as const;
+  const [sample, plane, row, pixel] = inputGradient.view.strides;
+  const strided: View = {
+    offset: pixelAddress(inputGradient, y.first, x.first),
+    extent,
+    strides: [sample, plane, row * stride, pixel * stride],
+  };
+  if (stride === 1) return { packed: strided, strided };
+  const box: Box = [
+    [0, extent[0]],
+    [0, extent[1]],
+    [0, y.count],
+    [0, x.count],
+  ];
+  return { packed: storePlanes(linker.buffer(planesBytes(box, NO_BORDER)), box, NO_BORDER).view, strided };
+}
+
+/** The bytes that a stored box occupies, border included. */
+function storedBytes(stored: Stored): { readonly offset: number; readonly bytes: number } {
+  const { view, border } = stored;
+  const offset = view.offset - border.top * view.strides[2] - border.left * FLOAT_BYTES;
+  return { offset, bytes: planesBytes(stored.box, border) };
+}
+
+function indices(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, index) => index);
+}

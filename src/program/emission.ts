@@ -1,0 +1,50 @@
+/** Emission: what the emitters of one iteration share while they write its calls. */
+
+import type { Model } from '../model/layers.ts';
+import type { Plan, Stage } from '../planner/plan.ts';
+import { isEmpty } from '../tensor/box.ts';
+import type { Linker } from './linker.ts';
+import type { Message } from './messages.ts';
+import type { CompileOptions, Variant } from './options.ts';
+import type { Stored } from './planes.ts';
+import type { Storage } from './storage.ts';
+import type { MessagePlaces } from './transfers.ts';
+
+export interface IterationRequest {
+  readonly model: Model;
+  readonly plan: Plan;
+  readonly rank: number;
+  readonly options: CompileOptions;
+  readonly storage: Storage;
+  readonly variant: Variant;
+  readonly stages: readonly Stage[];
+  readonly messages: readonly Message[];
+}
+
+/** What the emitters of one iteration share. */
+export interface Emission extends IterationRequest {
+  readonly parity: 0 | 1;
+  readonly linker: Linker;
+  readonly places: MessagePlaces;
+  /** By stage: stored activations R_0 to R_L; empty where the device owns nothing. */
+  readonly activations: Stored[][];
+  /** By stage: gradients of the stage's input (entry 0) and output (entry 1), as far as they exist. */
+  readonly gradients: { input?: Stored; output?: Stored }[];
+  /** Addresses of this device's part of each parameter's gradient; METRICS among them. */
+  readonly parameterGradients: Map<string, number>;
+}
+
+/** Messages that this device sends. */
+export function mine({ messages, rank }: Emission, purpose: Message['purpose'], stage: number): readonly Message[] {
+  return messages.filter((message) => message.from === rank && message.purpose === purpose && message.stage === stage);
+}
+
+/** Messages that this device receives. */
+export function theirs({ messages, rank }: Emission, purpose: Message['purpose'], stage: number): readonly Message[] {
+  return messages.filter((message) => message.to === rank && message.purpose === purpose && message.stage === stage);
+}
+
+/** Whether this device computes anything in a stage of this iteration. */
+export function takesPart({ stages, rank }: Emission, stage: number): boolean {
+  return !isEmpty(stages[stage]!.owned[rank]!);
+}

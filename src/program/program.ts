@@ -1,0 +1,63 @@
+/** Program: what one device executes, decided before the first step. Pure data. */
+
+import type { Box } from '../tensor/box.ts';
+import type { KernelCall } from '../tensor/call.ts';
+import type { View } from '../tensor/view.ts';
+import type { IterationKind, Message } from './messages.ts';
+import type { Storage } from './storage.ts';
+
+/** Wait for these messages, run these calls as one submission, send those messages. */
+export interface Phase {
+  /** Ids of the messages whose slots the calls read. */
+  readonly receive: readonly number[];
+  /** Calls for even and for odd iterations: only slots and staging differ. */
+  readonly calls: readonly [even: readonly KernelCall[], odd: readonly KernelCall[]];
+  /** Messages whose send regions the calls filled, nearest higher rank first, so that links do not collide. */
+  readonly send: readonly Message[];
+}
+
+/** A tensor that can be read between phases: storage of a box. */
+export interface Readable {
+  readonly box: Box;
+  readonly view: View;
+}
+
+/** One kind of iteration over one number of samples. */
+export interface IterationProgram {
+  readonly kind: IterationKind;
+  readonly samples: number;
+  readonly messages: readonly Message[];
+  /** Slot address of each received message, by message id, for even and odd iterations. */
+  readonly slots: readonly [even: ReadonlyMap<number, number>, odd: ReadonlyMap<number, number>];
+  /** Address of the first chunk's payload of each sent message. */
+  readonly sends: ReadonlyMap<number, number>;
+  /** By stage; `backward` is empty unless kind is train. */
+  readonly forward: readonly Phase[];
+  readonly loss: Phase;
+  readonly backward: readonly Phase[];
+  /** By stage: packs gradients for their owners. */
+  readonly reduce: readonly Phase[];
+  /** By stage: owners sum, update and hand out. */
+  readonly update: readonly Phase[];
+  /** Holders take over what arrived, and checksum it. */
+  readonly apply: Phase;
+  /** Checkpoint: owners send to writers. */
+  readonly gather: Phase;
+  /** By stage: its output, while the iteration lasts long enough; undefined where the box is empty. */
+  readonly outputs: readonly (Readable | undefined)[];
+  /** By stage: the gradient of its input, undefined where none is computed. */
+  readonly inputGradients: readonly (Readable | undefined)[];
+}
+
+/** Everything that a device executes, and the arena it executes it in. */
+export interface Program {
+  readonly rank: number;
+  readonly arenaBytes: number;
+  readonly storage: Storage;
+  /** By kind and samples: see {@link iterationKey}. */
+  readonly iterations: ReadonlyMap<string, IterationProgram>;
+}
+
+export function iterationKey(kind: IterationKind, samples: number): string {
+  return kind === 'checkpoint' ? kind : `${kind}:${samples}`;
+}
