@@ -1,7 +1,5 @@
 /** Datasets: labelled images that stay on disk, because a Pi has little memory; only labels are held. */
 
-import { openIdx } from './idx.ts';
-
 /** Channels, rows and columns of one image. */
 export type ImageShape = readonly [channels: number, rows: number, columns: number];
 
@@ -35,12 +33,4 @@ export interface Dataset extends AsyncDisposable {
   read(indices: ArrayLike<number>, target: Uint8Array): Promise<void>;
   /** Closes the file; idempotent. */
   close(): Promise<void>;
-}
-
-/**
- * Opens a data set and checks all of it that can be checked without reading the pixels.
- * @throws {InputError} `dataMissing`, `dataUnreadable`, `dataCorrupt`, `dataTruncated`, `dataEmpty`, `dataCounts`, `dataShape`, `labelOutOfRange`
- */
-export function openDataset(source: DatasetSource, wanted: DatasetWanted): Promise<Dataset> {
-  return openIdx(source, wanted);
 }

@@ -2,7 +2,8 @@ import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
-import { openDataset, type DatasetSource } from '../../src/dataset/dataset.ts';
+import type { DatasetSource } from '../../src/dataset/dataset.ts';
+import { openDataset } from '../../src/dataset/open-dataset.ts';
 import { InputError } from '../../src/errors.ts';
 import { idxBytes, pixel, temporaryDirectory, writeImages } from '../support/idx.ts';
 

@@ -1,0 +1,78 @@
+/** Who may import whom. A folder of src/ imports itself, src/errors.ts and the folders listed here; types count as imports. */
+
+const MAY_IMPORT = {
+  tensor: [],
+  model: ['tensor'],
+  dataset: ['tensor'],
+  planner: ['tensor', 'model'],
+  program: ['tensor', 'model', 'planner'],
+  job: ['tensor', 'model', 'dataset', 'planner'],
+  kernels: ['tensor'],
+  protocol: ['tensor'],
+  transport: ['protocol'],
+  collective: ['tensor', 'protocol', 'transport'],
+  training: ['tensor', 'dataset', 'model', 'planner', 'program', 'kernels', 'collective'],
+  information: ['tensor'],
+  telemetry: ['protocol'],
+  session: ['protocol', 'transport', 'job', 'planner', 'program', 'dataset', 'training', 'telemetry'],
+};
+
+/** Functions of values: neither Node's modules nor packages. */
+const PURE = ['tensor', 'model', 'planner', 'program', 'protocol', 'information'];
+
+/** The roots: src/node.ts and src/local.ts wire everything; src/index.ts shows it to the command line. */
+const directions = Object.entries(MAY_IMPORT).map(([folder, others]) => ({
+  name: `imports-of-${folder}`,
+  severity: 'error',
+  comment: `src/${folder} may import ${others.join(', ') || 'nothing'}`,
+  from: { path: `^src/${folder}/` },
+  to: { path: '^src/', pathNot: `^src/(errors\\.ts$|(${[folder, ...others].join('|')})/)` },
+}));
+
+export default {
+  forbidden: [
+    ...directions,
+    {
+      name: 'pure-core',
+      severity: 'error',
+      comment: 'time, randomness and the network come in as arguments',
+      from: { path: `^src/(errors\\.ts$|(${PURE.join('|')})/)` },
+      to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'command-line-through-index',
+      severity: 'error',
+      comment: 'the command line uses what everybody can use',
+      from: { path: '^src/cli/' },
+      to: { path: '^src/', pathNot: '^src/(cli/|bench/|index\\.ts$|errors\\.ts$)' },
+    },
+    {
+      name: 'no-way-back-to-the-roots',
+      severity: 'error',
+      comment: 'only the command line and benchmarks stand above the public face and the composition roots',
+      from: { path: '^src/', pathNot: '^src/(cli/|bench/|(index|node|local)\\.ts$)' },
+      to: { path: '^src/((index|node|local)\\.ts$|cli/|bench/)' },
+    },
+    {
+      name: 'no-test-in-product',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^test/' },
+    },
+    {
+      name: 'no-development-dependency-in-product',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+    },
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^src/kernels/assembly/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};
