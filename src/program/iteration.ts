@@ -66,6 +66,7 @@ export function compileIteration(request: IterationRequest): {
       apply: single('apply'),
       gather: single('gather'),
       outputs: even!.outputs,
+      outputGradient: even!.outputGradient,
       inputGradients: even!.inputGradients,
     },
   };
@@ -90,6 +91,7 @@ interface Emitted {
   readonly end: number;
   readonly spans: Spans;
   readonly outputs: readonly (Readable | undefined)[];
+  readonly outputGradient: Readable | undefined;
   readonly inputGradients: readonly (Readable | undefined)[];
 }
 
@@ -120,6 +122,7 @@ function emitIteration(request: IterationRequest, parity: 0 | 1, addresses: Addr
     end,
     spans,
     outputs: emission.activations.map((stored) => readable(stored.at(-1))),
+    outputGradient: readable(emission.gradients.at(-1)?.output),
     inputGradients: emission.gradients.map(({ input }) => readable(input)),
   };
 }

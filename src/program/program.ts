@@ -45,6 +45,8 @@ export interface IterationProgram {
   readonly gather: Phase;
   /** By stage: its output, while the iteration lasts long enough; undefined where the box is empty. */
   readonly outputs: readonly (Readable | undefined)[];
+  /** The gradient of the last stage's output, undefined where the box is empty. */
+  readonly outputGradient: Readable | undefined;
   /** By stage: the gradient of its input, undefined where none is computed. */
   readonly inputGradients: readonly (Readable | undefined)[];
 }

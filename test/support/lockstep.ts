@@ -45,7 +45,8 @@ export async function createLockstep({ model, plan, variants, classes, engine }:
   const arenas = await Promise.all(programs.map(({ arenaBytes }) => kernels.allocate(arenaBytes)));
   const values = initialParameters(model, 1);
   programs.forEach(({ storage }, rank) => {
-    for (const [name, address] of storage.parameters) floats(arenas[rank]!, address, values.get(name)!.values.length).set(values.get(name)!.values);
+    for (const [name, address] of storage.parameters)
+      floats(arenas[rank]!, address, values.get(name)!.values.length).set(values.get(name)!.values);
   });
   let iteration = 0;
 
@@ -68,7 +69,11 @@ export async function createLockstep({ model, plan, variants, classes, engine }:
     await each((program) => program.apply);
   }
 
-  async function phase(now: readonly IterationProgram[], pick: (program: IterationProgram) => Phase | undefined, parity: 0 | 1): Promise<void> {
+  async function phase(
+    now: readonly IterationProgram[],
+    pick: (program: IterationProgram) => Phase | undefined,
+    parity: 0 | 1,
+  ): Promise<void> {
     for (const [rank, program] of now.entries()) {
       const calls = pick(program)?.calls[parity] ?? [];
       await arenas[rank]!.run(arenas[rank]!.compile(calls));
@@ -76,7 +81,11 @@ export async function createLockstep({ model, plan, variants, classes, engine }:
     now.forEach((program) => pick(program)?.send.forEach((message) => deliver(now, message, parity)));
   }
 
-  function deliver(now: readonly IterationProgram[], { id, from, to, bytes }: { id: number; from: number; to: number; bytes: number }, parity: 0 | 1): void {
+  function deliver(
+    now: readonly IterationProgram[],
+    { id, from, to, bytes }: { id: number; from: number; to: number; bytes: number },
+    parity: 0 | 1,
+  ): void {
     const region = now[from]!.sends.get(id)!;
     const slot = now[to]!.slots[parity].get(id)!;
     for (let start = 0, chunk = 0; start < bytes; start += TEST_FRAMING.chunkBytes, chunk++) {
@@ -93,14 +102,23 @@ export async function createLockstep({ model, plan, variants, classes, engine }:
     programs.forEach(({ storage }, rank) => {
       const [first, end] = plan.stages[0]!.needed[rank]![0];
       const images = arenas[rank]!.bytes.subarray(storage.images[parity]);
-      for (let i = first * imageBytes; i < Math.min(end, samples) * imageBytes; i++) images[i - first * imageBytes] = Math.floor((noise[i]! + 1) * 127);
-      const labels = new Int32Array(arenas[rank]!.bytes.buffer, arenas[rank]!.bytes.byteOffset + storage.labels[parity], samples);
+      for (let i = first * imageBytes; i < Math.min(end, samples) * imageBytes; i++)
+        images[i - first * imageBytes] = Math.floor((noise[i]! + 1) * 127);
+      const labels = new Int32Array(
+        arenas[rank]!.bytes.buffer,
+        arenas[rank]!.bytes.byteOffset + storage.labels[parity],
+        samples,
+      );
       for (let n = 0; n < samples; n++) labels[n] = (n * 7 + seed) % classes;
     });
   }
 
   function weights(rank: number, name: string): Float32Array {
-    return floats(arenas[rank]!, programs[rank]!.storage.parameters.get(name)!, values.get(name)!.values.length).slice();
+    return floats(
+      arenas[rank]!,
+      programs[rank]!.storage.parameters.get(name)!,
+      values.get(name)!.values.length,
+    ).slice();
   }
 
   function momentum(name: string): Float32Array {
