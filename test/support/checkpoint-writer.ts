@@ -14,7 +14,7 @@ export const WRITTEN_MODEL: Model = {
 
 const [directory] = process.argv.slice(2);
 if (import.meta.main && directory !== undefined) {
-  console.log('ready');
+  process.stdout.write('ready\n');
   for (let count = 1; ; count++) {
     const tensors = initialParameters(WRITTEN_MODEL, 1);
     for (const { values } of tensors.values()) {
