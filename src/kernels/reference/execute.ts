@@ -1,6 +1,7 @@
 /** One kernel call over memory, in plain TypeScript: sums in float64, results in float32. The measure of every faster kernel. */
 
 import type { KernelCall } from '../../tensor/call.ts';
+import type { CallOf } from '../per-call.ts';
 import { activationBackward } from './activation.ts';
 import { checksum } from './checksum.ts';
 import { convolve, convolveWeights, packWeights, sumPlanes } from './convolution.ts';
@@ -11,9 +12,7 @@ import { add, clearBorder, copy, pack, pixels, zero } from './move.ts';
 import { sgd } from './optimizer.ts';
 import { maxPool, maxPoolBackward } from './pooling.ts';
 
-type Kernels = {
-  readonly [Kind in KernelCall['kind']]: (memory: Memory, call: Extract<KernelCall, { kind: Kind }>) => void;
-};
+type Kernels = { readonly [Kind in KernelCall['kind']]: (memory: Memory, call: CallOf<Kind>) => void };
 
 const KERNELS: Kernels = {
   zero,

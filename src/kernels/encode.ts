@@ -1,0 +1,154 @@
+/**
+ * Encoding: kernel calls as the words that `execute` in WebAssembly walks over. Each call is a head of four words (opcode, bytes of
+ * the block, two unused) and its block, padded to 16 bytes; the layout of a block is written down at its kernel.
+ */
+
+import type {
+  ConvolveCall,
+  ConvolveWeightsCall,
+  KernelCall,
+  MaxPoolBackwardCall,
+  MaxPoolCall,
+  MeanSquaresCall,
+  PackWeightsCall,
+  SoftmaxCrossEntropyCall,
+} from '../tensor/call.ts';
+import { FLOAT_BYTES, type View } from '../tensor/view.ts';
+import { WORD_BYTES, float32, float64, joinRows, room, viewWords } from './block.ts';
+import { applyTo, type PerCall } from './per-call.ts';
+
+/** Opcodes; the same as in assembly/index.ts. */
+const OPCODES: { readonly [Kind in KernelCall['kind']]: number } = {
+  zero: 1,
+  clearBorder: 2,
+  copy: 3,
+  add: 4,
+  pack: 5,
+  pixels: 6,
+  packWeights: 7,
+  convolve: 8,
+  convolveWeights: 9,
+  sumPlanes: 10,
+  activationBackward: 11,
+  maxPool: 12,
+  maxPoolBackward: 13,
+  dense: 14,
+  denseInput: 15,
+  denseWeights: 16,
+  softmaxCrossEntropy: 17,
+  meanSquares: 18,
+  sgd: 19,
+  checksum: 20,
+};
+
+/** Blocks are padded to a multiple of this. */
+const ALIGNMENT_WORDS = 4;
+
+/** Working memory inside blocks, in words: a walk over rows, twelve float64 sums, a product, its terms, a tile of 32 float64 sums. */
+const WALK_WORDS = 8;
+const SUMS_WORDS = 24;
+const PRODUCT_WORDS = 7;
+const TERMS_WORDS = 5;
+const TILE_WORDS = 64;
+
+/** Source bytes of a strip of rows, all channels together, that a core keeps in its second cache. */
+const STRIP_BYTES = 128 * 1024;
+
+/** The words of a list of calls, which were checked before. */
+export function encodeCalls(calls: readonly KernelCall[]): Int32Array {
+  const encoded = calls.map(encodeCall);
+  const result = new Int32Array(encoded.reduce((sum, words) => sum + words.length, 0));
+  let at = 0;
+  for (const words of encoded) {
+    result.set(words, at);
+    at += words.length;
+  }
+  return result;
+}
+
+function encodeCall(call: KernelCall): readonly number[] {
+  const words = applyTo(BLOCKS, call);
+  const padding = room((ALIGNMENT_WORDS - (words.length % ALIGNMENT_WORDS)) % ALIGNMENT_WORDS);
+  return [OPCODES[call.kind], (words.length + padding.length) * WORD_BYTES, 0, 0, ...words, ...padding];
+}
+
+/** The words of each kind's block. */
+const BLOCKS: PerCall<readonly number[]> = {
+  zero: ({ offset, bytes }) => [offset, bytes],
+  clearBorder: ({ view, border }) => [...viewWords(view), border.top, border.bottom, border.left, border.right],
+  copy: ({ source, target }) => joinedWords(source, target),
+  add: ({ source, target }) => joinedWords(source, target),
+  pack: ({ source, offset, start, chunkBytes, gapBytes }) => [
+    ...joinedWords(source),
+    offset,
+    start,
+    chunkBytes,
+    gapBytes,
+  ],
+  pixels: ({ source, target, mean, deviation }) => [
+    ...viewsWords(source, target),
+    ...float64(mean),
+    ...float64(deviation),
+  ],
+  packWeights: packWeightsBlock,
+  convolve: convolveBlock,
+  convolveWeights: convolveWeightsBlock,
+  sumPlanes: ({ source, target }) => [...joinRows([source], 2).flatMap(viewWords), target],
+  activationBackward: ({ output, gradient, slope }) => [...joinedWords(output, gradient), float32(slope)],
+  maxPool: (call) => [...viewsWords(call.source, call.target), ...windowWords(call)],
+  maxPoolBackward: (call) => [
+    ...viewsWords(call.source, call.targetGradient, call.sourceGradient),
+    ...windowWords(call),
+  ],
+  dense: ({ source, target, weights, bias, slope }) => {
+    return [...viewsWords(source, target), weights, bias, float32(slope), ...room(WALK_WORDS + SUMS_WORDS)];
+  },
+  denseInput: (call) => [...viewsWords(call.targetGradient, call.sourceGradient), call.weights, ...productRoom()],
+  denseWeights: (call) => [...viewsWords(call.source, call.targetGradient), call.target, ...productRoom()],
+  softmaxCrossEntropy: (call) => [...viewsWords(call.logits, call.gradient), ...lossWords(call), call.labels],
+  meanSquares: (call) => [...joinedWords(call.output, call.gradient), ...lossWords(call), 0],
+  sgd: ({ weights, gradient, momentum, length, rate, coefficient, weightDecay }) => {
+    return [weights, gradient, momentum, length, float32(rate), float32(coefficient), float32(weightDecay)];
+  },
+  checksum: ({ offset, bytes, target }) => [offset, bytes, target],
+};
+
+function viewsWords(...views: readonly View[]): readonly number[] {
+  return views.flatMap(viewWords);
+}
+
+/** For kernels that treat all elements alike, in order: rows as long as they can be. */
+function joinedWords(...views: readonly View[]): readonly number[] {
+  return joinRows(views).flatMap(viewWords);
+}
+
+function packWeightsBlock(call: PackWeightsCall): readonly number[] {
+  const { weights, packed, rows, columns, rowStride, columnStride, taps } = call;
+  const strides = [rowStride * FLOAT_BYTES, columnStride * FLOAT_BYTES];
+  return [weights, packed, rows, columns, ...strides, taps.length, ...taps.map((tap) => tap * FLOAT_BYTES)];
+}
+
+function convolveBlock({ source, target, packed, bias, slope, taps }: ConvolveCall): readonly number[] {
+  const rowBytes = Math.max(1, source.extent[1] * source.strides[2]);
+  // An even number, because rows with an odd number of vectors are taken in pairs.
+  const stripRows = Math.max(1, Math.floor(STRIP_BYTES / rowBytes / 2)) * 2;
+  return [...viewsWords(source, target), packed, bias, float32(slope), stripRows, taps.length, ...taps];
+}
+
+function convolveWeightsBlock(call: ConvolveWeightsCall): readonly number[] {
+  const { source, gradient, target, scratch, kernelTaps, taps, tapIndex } = call;
+  const working = room(WALK_WORDS + SUMS_WORDS);
+  return [...viewsWords(source, gradient), target, scratch, kernelTaps, taps.length, ...working, ...taps, ...tapIndex];
+}
+
+function windowWords({ kernel, stride, originY, originX }: MaxPoolCall | MaxPoolBackwardCall): readonly number[] {
+  return [kernel, stride, originY, originX];
+}
+
+function productRoom(): readonly number[] {
+  return room(PRODUCT_WORDS + TERMS_WORDS + TILE_WORDS);
+}
+
+function lossWords(call: SoftmaxCrossEntropyCall | MeanSquaresCall): readonly number[] {
+  return [...float64(call.count), call.metrics, call.metricsLength, call.rank];
+}

@@ -1,0 +1,227 @@
+/** What each kind of kernel call touches, and what it demands of its shapes. */
+
+import {
+  convolveWeightsScratch,
+  packedWeightsBytes,
+  type ConvolveCall,
+  type ConvolveWeightsCall,
+  type MaxPoolBackwardCall,
+  type MaxPoolCall,
+  type MeanSquaresCall,
+  type PackCall,
+  type PackWeightsCall,
+  type SoftmaxCrossEntropyCall,
+} from '../tensor/call.ts';
+import { FLOAT_BYTES, type View } from '../tensor/view.ts';
+import type { PerCall } from './per-call.ts';
+import { listSpan, tapsSpan, viewSpan, withBorder, type Span } from './span.ts';
+
+/** A condition of a call, and what to say when it does not hold. */
+type Rule = readonly [holds: boolean, text: string];
+
+export interface Needs {
+  readonly spans: readonly Span[];
+  readonly rules?: readonly Rule[];
+}
+
+/** The needs of every kind of call. */
+export const NEEDS: PerCall<Needs> = {
+  zero: ({ offset, bytes }) => ({ spans: [listSpan('offset', offset, bytes / FLOAT_BYTES)] }),
+  clearBorder: ({ view, border }) => ({ spans: [viewSpan('view with its border', withBorder(view, border))] }),
+  copy: ({ source, target }) => pairNeeds({ source, target }),
+  add: ({ source, target }) => pairNeeds({ source, target }),
+  pack: packNeeds,
+  pixels: ({ source, target }) => ({
+    spans: [viewSpan('source', source, 1), viewSpan('target', target)],
+    rules: [sameExtent(source, target)],
+  }),
+  packWeights: packWeightsNeeds,
+  convolve: convolveNeeds,
+  convolveWeights: convolveWeightsNeeds,
+  sumPlanes: ({ source, target }) => ({
+    spans: [viewSpan('source', source), listSpan('target', target, source.extent[1])],
+    rules: [pixelsTouch('source', source)],
+  }),
+  activationBackward: ({ output, gradient }) =>
+    pairNeeds({ output, gradient }, [pixelsTouch('output', output), pixelsTouch('gradient', gradient)]),
+  maxPool: (call) => ({
+    spans: [viewSpan('source', call.source), viewSpan('target', call.target)],
+    rules: windowRules(call, call.target),
+  }),
+  maxPoolBackward: (call) => ({
+    spans: [
+      viewSpan('source', call.source),
+      viewSpan('target gradient', call.targetGradient),
+      viewSpan('source gradient', call.sourceGradient),
+    ],
+    rules: [sameExtent(call.source, call.sourceGradient), ...windowRules(call, call.targetGradient)],
+  }),
+  dense: ({ source, target, weights, bias }) => {
+    const needs = denseNeeds(source, target, weights);
+    return { ...needs, spans: [...needs.spans, listSpan('bias', bias, bias === 0 ? 0 : rowLength(target))] };
+  },
+  denseInput: ({ targetGradient, sourceGradient, weights }) => denseNeeds(sourceGradient, targetGradient, weights),
+  denseWeights: ({ source, targetGradient, target }) => denseNeeds(source, targetGradient, target),
+  softmaxCrossEntropy: (call) => ({
+    spans: [...lossSpans(call, call.logits), listSpan('labels', call.labels, call.logits.extent[0])],
+    rules: [
+      ...lossRules(call, call.logits),
+      [call.logits.extent[2] * call.logits.extent[3] <= 1, 'logits have more than one row or column'],
+    ],
+  }),
+  meanSquares: (call) => ({ spans: lossSpans(call, call.output), rules: lossRules(call, call.output) }),
+  sgd: ({ weights, gradient, momentum, length, coefficient }) => ({
+    spans: [
+      listSpan('weights', weights, length),
+      listSpan('gradient', gradient, length),
+      listSpan('momentum', momentum, momentum === 0 ? 0 : length),
+    ],
+    rules: [[momentum !== 0 || coefficient === 0, 'a momentum coefficient without momentum values']],
+  }),
+  checksum: ({ offset, bytes, target }) => ({
+    spans: [listSpan('offset', offset, bytes / FLOAT_BYTES), listSpan('target', target, 1)],
+  }),
+};
+
+/** Two views of equal extents. */
+function pairNeeds(views: Readonly<Record<string, View>>, rules: readonly Rule[] = []): Needs {
+  const [a, b] = Object.values(views);
+  return {
+    spans: Object.entries(views).map(([name, view]) => viewSpan(name, view)),
+    rules: [sameExtent(a!, b!), ...rules],
+  };
+}
+
+function sameExtent(a: View, b: View): Rule {
+  const same = a.extent.every((extent, axis) => extent === b.extent[axis]);
+  return [same, `extents differ: ${a.extent.join('x')} and ${b.extent.join('x')}`];
+}
+
+/** Kernels that load whole vectors want pixels side by side. */
+function pixelsTouch(name: string, { extent, strides }: View): Rule {
+  return [
+    extent[3] <= 1 || strides[3] === FLOAT_BYTES,
+    `${name} has a pixel stride of ${strides[3]}, wanted ${FLOAT_BYTES}`,
+  ];
+}
+
+function packNeeds({ source, offset, start, chunkBytes, gapBytes }: PackCall): Needs {
+  const bytes = source.extent.reduce((product, extent) => product * extent, FLOAT_BYTES);
+  const place = (byte: number): number => offset + byte + Math.floor(byte / chunkBytes) * gapBytes;
+  const cells = bytes === 0 ? 0 : (place(start + bytes - FLOAT_BYTES) - place(start)) / FLOAT_BYTES + 1;
+  const whole = (name: string, value: number, least: number): Rule => [
+    value >= least && value % FLOAT_BYTES === 0,
+    `${name} is ${value}, wanted a multiple of ${FLOAT_BYTES}, at least ${least}`,
+  ];
+  return {
+    spans: [viewSpan('source', source), listSpan('message', place(start), cells)],
+    rules: [whole('chunkBytes', chunkBytes, FLOAT_BYTES), whole('gapBytes', gapBytes, 0), whole('start', start, 0)],
+  };
+}
+
+function packWeightsNeeds({ weights, packed, rows, columns, rowStride, columnStride, taps }: PackWeightsCall): Needs {
+  const view: View = {
+    offset: weights,
+    extent: [Math.min(1, taps.length), rows, columns, 1],
+    strides: [0, rowStride * FLOAT_BYTES, columnStride * FLOAT_BYTES, 0],
+  };
+  return {
+    spans: [
+      tapsSpan(
+        'weights',
+        view,
+        taps.map((tap) => tap * FLOAT_BYTES),
+      ),
+      listSpan('packed', packed, packedWeightsBytes(rows, columns, taps.length) / FLOAT_BYTES),
+    ],
+  };
+}
+
+function convolveNeeds({ source, target, packed, taps, bias }: ConvolveCall): Needs {
+  const [samples, rows, height, width] = target.extent;
+  const columns = source.extent[1];
+  const read: View = { ...source, extent: [samples, rows === 0 ? 0 : columns, height, width] };
+  return {
+    spans: [
+      tapsSpan('source', read, taps),
+      viewSpan('target', target),
+      listSpan('packed', packed, packedWeightsBytes(rows, columns, taps.length) / FLOAT_BYTES),
+      listSpan('bias', bias, bias === 0 ? 0 : rows),
+    ],
+    rules: [pixelsTouch('source', read), pixelsTouch('target', target)],
+  };
+}
+
+function convolveWeightsNeeds(call: ConvolveWeightsCall): Needs {
+  const { source, gradient, taps, tapIndex, kernelTaps } = call;
+  const [samples, outputs, height, width] = gradient.extent;
+  const inputs = source.extent[1];
+  // Whole vectors of four pixels are read, past the last column of each row.
+  const wholeVectors = Math.ceil(width / 4) * 4;
+  const read: View = { ...source, extent: [samples, outputs === 0 ? 0 : inputs, height, wholeVectors] };
+  const gradientRead: View = { ...gradient, extent: [samples, outputs, height, wholeVectors] };
+  return {
+    spans: [
+      tapsSpan('source', read, taps),
+      viewSpan('gradient', gradientRead),
+      listSpan('target', call.target, outputs * inputs * kernelTaps),
+      listSpan('scratch', call.scratch, convolveWeightsScratch(inputs, taps.length) / 8, 8),
+    ],
+    rules: [
+      pixelsTouch('source', read),
+      pixelsTouch('gradient', gradientRead),
+      [taps.length === tapIndex.length, `${taps.length} taps with ${tapIndex.length} indices`],
+      [tapIndex.every((index) => index >= 0 && index < kernelTaps), `a tap index outside a kernel of ${kernelTaps}`],
+    ],
+  };
+}
+
+/** Every window must meet the source, so that it has a maximum. */
+function windowRules(call: MaxPoolCall | MaxPoolBackwardCall, target: View): readonly Rule[] {
+  const { source, kernel, stride } = call;
+  const meets = (origin: number, axis: 2 | 3): boolean =>
+    origin + kernel > 0 && origin + (target.extent[axis] - 1) * stride < source.extent[axis];
+  const empty = target.extent.some((extent) => extent === 0);
+  return [
+    [source.extent[0] === target.extent[0] && source.extent[1] === target.extent[1], 'samples or channels differ'],
+    [empty || (meets(call.originY, 2) && meets(call.originX, 3)), 'a window lies wholly outside the source'],
+  ];
+}
+
+function rowLength({ extent }: View): number {
+  return extent[1] * extent[2] * extent[3];
+}
+
+/** `matrix` is one float for each output and input; the values of a sample are contiguous, samples may lie anywhere. */
+function denseNeeds(inputs: View, outputs: View, matrix: number): Needs {
+  return {
+    spans: [
+      viewSpan('inputs', inputs),
+      viewSpan('outputs', outputs),
+      listSpan('matrix', matrix, rowLength(inputs) * rowLength(outputs)),
+    ],
+    rules: [
+      [inputs.extent[0] === outputs.extent[0], `samples differ: ${inputs.extent[0]} and ${outputs.extent[0]}`],
+      [isRow(inputs) && isRow(outputs), 'the values of a sample are not contiguous'],
+    ],
+  };
+}
+
+function isRow({ extent, strides }: View): boolean {
+  const wanted = [0, extent[2] * extent[3] * FLOAT_BYTES, extent[3] * FLOAT_BYTES, FLOAT_BYTES];
+  return ([1, 2, 3] as const).every((axis) => extent[axis] <= 1 || strides[axis] === wanted[axis]);
+}
+
+type LossCall = SoftmaxCrossEntropyCall | MeanSquaresCall;
+
+function lossSpans({ gradient, metrics, metricsLength }: LossCall, output: View): readonly Span[] {
+  return [viewSpan('output', output), viewSpan('gradient', gradient), listSpan('metrics', metrics, metricsLength)];
+}
+
+function lossRules({ gradient, count, metricsLength, rank }: LossCall, output: View): readonly Rule[] {
+  return [
+    sameExtent(output, gradient),
+    [count > 0, `count is ${count}, wanted the size of the whole batch`],
+    [rank >= 0 && 2 + rank < metricsLength, `rank ${rank} has no place among ${metricsLength} metrics`],
+  ];
+}
