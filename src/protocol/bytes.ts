@@ -19,9 +19,9 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value >>> 24;
 }
 
-/** Whether a text is 16 lower-case hexadecimal digits, as run ids and plan hashes are. */
-export function isIdentity(text: string): boolean {
-  return /^[0-9a-f]{16}$/.test(text);
+/** Whether something is a text of 16 lower-case hexadecimal digits, as run ids and plan hashes are. */
+export function isIdentity(text: unknown): text is string {
+  return typeof text === 'string' && /^[0-9a-f]{16}$/.test(text);
 }
 
 /**

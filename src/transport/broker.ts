@@ -1,0 +1,188 @@
+/** The broker inside a node: Aedes behind a byte limit, with an allow-list, on a listener of its own. The node itself publishes and listens in process. */
+
+import { createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { Aedes } from 'aedes';
+import type { AedesOptions, AedesPublishPacket, Client } from 'aedes';
+import { InputError, TransportError } from '../errors.ts';
+import { ROOT, TENSOR_ROOT } from '../protocol/topics.ts';
+import { mayPublish, mayReceive, maySubscribe, packetLimitBytes, roleOf, STRANGER_BYTES } from './authorize.ts';
+import type { Place, Role } from './authorize.ts';
+import type { Posted } from './board.ts';
+import { guardPackets } from './guard.ts';
+
+/** Bytes waiting for a subscriber from which it gets nothing more until it has read them. */
+const FORWARD_BYTES = 1024 * 1024;
+
+/** Retained bytes that peers may leave here; beyond, their documents are delivered but not kept. */
+const RETAINED_BYTES = 32 * 1024 * 1024;
+
+/** Connections at the same time: two a peer, and some local clients. */
+const CONNECTIONS = 256;
+
+/** What a broker needs to know, and whom it tells what arrives. Handlers return at once. */
+export interface BrokerOptions extends Place {
+  readonly host: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  /** Names of the nodes whose bridges may connect; may grow. */
+  readonly peers: ReadonlySet<string>;
+  /** A frame of a peer; bytes are valid only during the call. */
+  tensor(topic: string, bytes: Uint8Array): void;
+  /** A document of a peer, or of a local client (`from` undefined). */
+  document(posted: Posted, from: string | undefined): void;
+}
+
+/** A running broker. */
+export interface Broker {
+  /** The port that it listens on. */
+  readonly port: number;
+  /** Publishes a document of this node to local subscribers. */
+  publish(posted: Posted): void;
+  /** Closes the connection of a client, if there is one. */
+  drop(clientId: string): void;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a broker.
+ * @throws InputError portInUse, cannotListen
+ */
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  const roles = new WeakMap<Client, Role>();
+  const aedes = await Aedes.createBroker(hooks(options, roles));
+  listenInProcess(aedes, options);
+  // A high-water mark above FORWARD_BYTES: no write then waits for `drain`, which would stall the other subscribers.
+  const server = createServer({ noDelay: true, highWaterMark: 2 * FORWARD_BYTES }, (socket) => {
+    const client = aedes.handle(socket);
+    guardPackets(socket, () => {
+      const role = roles.get(client);
+      return role ? packetLimitBytes(role) : STRANGER_BYTES;
+    });
+  });
+  server.maxConnections = CONNECTIONS;
+  const sockets = track(server);
+  await listen(server, options).catch((error: unknown) => {
+    aedes.close();
+    throw error;
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    publish: ({ topic, json, retain }) =>
+      aedes.publish({ cmd: 'publish', topic, payload: json, qos: 1, retain, dup: false }, () => {}),
+    drop: (clientId) => clients(aedes)[clientId]?.conn.destroy(),
+    close: () => close(aedes, server, sockets),
+  };
+}
+
+/** What Aedes asks before it lets something through. */
+function hooks(options: BrokerOptions, roles: WeakMap<Client, Role>): AedesOptions {
+  const retained = new RetainedBound();
+  return {
+    connectTimeout: 5000,
+    maxInflightInbound: 16,
+    preConnect: (_client, packet, done) => {
+      packet.clean = true; // no session outlives its connection, so nothing queues for absent clients
+      done(null, true);
+    },
+    authenticate: (client, _username, _password, done) => {
+      const role = roleOf(client.id, options.peers);
+      if (role) roles.set(client, role);
+      done(null, role !== undefined);
+    },
+    authorizePublish: (client, packet, done) => {
+      const role = client && roles.get(client);
+      if (!role || !mayPublish(role, packet.topic, packet, options)) {
+        return done(new TransportError('notAllowed', `${client?.id} may not publish ${packet.topic}`));
+      }
+      if (packet.retain && !retained.admit(packet.topic, packet.payload.length)) packet.retain = false;
+      done();
+    },
+    authorizeSubscribe: (client, subscription, done) => {
+      const role = roles.get(client);
+      subscription.qos = subscription.qos > 0 ? 1 : 0;
+      done(null, role && maySubscribe(role, subscription.topic) ? subscription : null);
+    },
+    authorizeForward: (client, packet) => {
+      const role = roles.get(client);
+      if (!role || !mayReceive(role, packet.topic)) return null;
+      return client.conn.writableLength > FORWARD_BYTES ? null : packet;
+    },
+  };
+}
+
+/** Hands what clients publish to the node itself, without a socket. What the node published is not told back. */
+function listenInProcess(aedes: Aedes, options: BrokerOptions): void {
+  // By id, not by client: a last will arrives when its client is gone already.
+  const roleOfSender = (packet: AedesPublishPacket): Role | undefined =>
+    'clientId' in packet ? roleOf(String(packet.clientId), options.peers) : undefined;
+  aedes.subscribe(
+    `${TENSOR_ROOT}/#`,
+    (packet, done) => {
+      options.tensor(packet.topic, packet.payload as Buffer);
+      done();
+    },
+    () => {},
+  );
+  aedes.subscribe(
+    `${ROOT}/#`,
+    (packet, done) => {
+      const role = roleOfSender(packet);
+      const { topic, retain } = packet;
+      const posted = { topic, retain, json: packet.payload as Buffer };
+      if (role) options.document(posted, role.kind === 'bridge' ? role.peer : undefined);
+      done();
+    },
+    () => {},
+  );
+}
+
+/** Keeps count of what peers leave retained. */
+class RetainedBound {
+  readonly #bytes = new Map<string, number>();
+  #total = 0;
+
+  admit(topic: string, bytes: number): boolean {
+    const total = this.#total - (this.#bytes.get(topic) ?? 0) + bytes;
+    if (total > RETAINED_BYTES) return false;
+    this.#total = total;
+    if (bytes > 0) this.#bytes.set(topic, bytes);
+    else this.#bytes.delete(topic);
+    return true;
+  }
+}
+
+/** Clients by id: a public property of the broker that its types leave out. */
+function clients(aedes: Aedes): Record<string, Client | undefined> {
+  return (aedes as unknown as { clients: Record<string, Client | undefined> }).clients;
+}
+
+function track(server: Server): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  return sockets;
+}
+
+async function listen(server: Server, { host, port }: BrokerOptions): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', (cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'EADDRINUSE') {
+      return reject(new InputError('cannotListen', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
+    }
+    const text = `port ${port} on ${host} is in use: give the node another port, or stop what listens there`;
+    reject(new InputError('portInUse', text, { cause }));
+  });
+  server.listen({ host, port, exclusive: true }, resolve);
+  await promise;
+}
+
+async function close(aedes: Aedes, server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  aedes.close();
+  for (const socket of sockets) socket.destroy();
+  await promise;
+}
