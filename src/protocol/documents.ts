@@ -21,7 +21,33 @@ export interface NodeState {
   readonly state: (typeof NODE_STATES)[number];
 }
 
-const MEMBER_STATES = ['ready', 'running', 'done', 'failed'] as const;
+const MEMBER_STATES = ['joining', 'ready', 'running', 'done', 'failed'] as const;
+
+/** What a member did for a job that is done. */
+export interface MemberResult {
+  /** Share of correct answers in the test set; absent without one. */
+  readonly testAccuracy?: number;
+  readonly testLoss?: number;
+  /** From step 0 to the end, seconds. */
+  readonly seconds: number;
+  /** Training samples of the whole cluster per second of training steps. */
+  readonly imagesPerSecond: number;
+  /** Path of the last checkpoint that this member wrote. */
+  readonly checkpoint?: string;
+  /** Path of the training curve that this member drew. */
+  readonly curve?: string;
+  readonly weightsChecksum: string;
+  /** Box of the first stage's output that this member owned, as people read it. */
+  readonly tile: string;
+  /** Peak resident memory of the process, and its growth over the idle node. */
+  readonly memoryPeakBytes: number;
+  readonly memoryGrowthBytes: number;
+  readonly memoryPredictedBytes: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly computeMs: number;
+  readonly waitMs: number;
+}
 
 /** `job/<job>/member/<node>`. */
 export interface Member {
@@ -29,8 +55,13 @@ export interface Member {
   readonly planHash: string;
   readonly instance: string;
   readonly state: (typeof MEMBER_STATES)[number];
-  /** Why it failed. */
+  /** While joining a run that is resumed: steps of the checkpoints that this node can read. */
+  readonly steps?: readonly number[];
+  /** Why it failed: a stable code, one line for people, and whether what a person gave is at fault. */
+  readonly code?: string;
   readonly reason?: string;
+  readonly input?: boolean;
+  readonly result?: MemberResult;
 }
 
 /** Reads a node's `info` document; undefined when it is not one. */
@@ -52,12 +83,21 @@ export function parseNodeState(document: unknown): NodeState | undefined {
 /** Reads a member's document; undefined when it is not one. */
 export function parseMember(document: unknown): Member | undefined {
   if (!isRecord(document)) return undefined;
-  const { run, planHash, instance, reason } = document;
+  const { run, planHash, instance, steps, code, reason, input, result } = document;
   const state = MEMBER_STATES.find((known) => known === document['state']);
-  if (typeof run !== 'string' || typeof planHash !== 'string' || typeof instance !== 'string' || !state)
-    return undefined;
-  if (!isIdentity(run) || !isIdentity(planHash)) return undefined;
-  return { run, planHash, instance, state, ...(typeof reason === 'string' ? { reason } : {}) };
+  if (!isIdentity(run) || !isIdentity(planHash) || typeof instance !== 'string' || !state) return undefined;
+  return {
+    run,
+    planHash,
+    instance,
+    state,
+    ...(Array.isArray(steps) ? { steps: steps.filter((step) => typeof step === 'number') } : {}),
+    ...(typeof code === 'string' ? { code } : {}),
+    ...(typeof reason === 'string' ? { reason } : {}),
+    ...(typeof input === 'boolean' ? { input } : {}),
+    // Members are authorised peers; what they report of themselves is shown, never acted on.
+    ...(isRecord(result) ? { result: result as unknown as MemberResult } : {}),
+  };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

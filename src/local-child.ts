@@ -1,0 +1,44 @@
+/** One node of a local cluster: a child process that gets its configuration from its parent and ends with it. */
+
+import type { NodeConfig, PeerAddress } from './job/node-config.ts';
+import { startNode, type Node } from './node.ts';
+
+/** What the parent sends. */
+export type ParentMessage =
+  | { readonly kind: 'start'; readonly config: NodeConfig }
+  | { readonly kind: 'connect'; readonly peers: readonly PeerAddress[] };
+
+/** What the child answers. */
+export type ChildMessage =
+  | { readonly kind: 'listening'; readonly port: number }
+  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'log'; readonly line: string };
+
+let node: Node | undefined;
+
+function tell(message: ChildMessage): void {
+  process.send?.(message);
+}
+
+async function start(config: NodeConfig): Promise<void> {
+  try {
+    node = await startNode(config, { log: (line) => tell({ kind: 'log', line }) });
+    tell({ kind: 'listening', port: node.port });
+  } catch (error) {
+    tell({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+async function stop(): Promise<void> {
+  await node?.close();
+  process.exit();
+}
+
+process.on('message', (message: ParentMessage) => {
+  if (message.kind === 'start') void start(message.config);
+  else node?.connect(message.peers);
+});
+// The parent is gone, or wants us gone; the terminal's Ctrl-C reaches the parent too, which decides.
+process.on('disconnect', () => void stop());
+process.on('SIGTERM', () => void stop());
+process.on('SIGINT', () => {});

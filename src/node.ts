@@ -1,0 +1,87 @@
+/** startNode: the composition root. The one file that wires broker, bridges, kernels and jobs into a node. */
+
+import { randomBytes } from 'node:crypto';
+import { availableParallelism, totalmem } from 'node:os';
+import { createEngine } from './kernels/wasm-engine.ts';
+import type { NodeConfig, PeerAddress } from './job/node-config.ts';
+import { parseNodeInfo, type NodeInfo } from './protocol/documents.ts';
+import { nodeInfoTopic } from './protocol/topics.ts';
+import { PROTOCOL_VERSION } from './protocol/version.ts';
+import { JobServer } from './session/serve.ts';
+import { createMqttTransport } from './transport/mqtt.ts';
+import type { Wire } from './transport/wire.ts';
+import { VERSION } from './version.ts';
+
+export interface NodeOptions {
+  /** One line for people for each thing that happens to jobs on this node. */
+  readonly log?: (line: string) => void;
+  /** Puts something between delivery and connections, e.g. faults. */
+  readonly wrap?: (wire: Wire) => Wire;
+}
+
+/** A running node. Closing it ends its part in a run, says `offline` to its peers and stops its broker. */
+export interface Node extends AsyncDisposable {
+  readonly name: string;
+  /** Port of its broker. */
+  readonly port: number;
+  /** Bridges to more peers; those in the configuration are connected already. */
+  connect(peers: readonly PeerAddress[]): void;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a node: its broker, the bridges to its peers, and its kernel worker.
+ * @throws {InputError} `portInUse`, `cannotListen`; {KernelError} `kernelsMissing`
+ */
+export async function startNode(config: NodeConfig, { log = () => {}, wrap }: NodeOptions = {}): Promise<Node> {
+  const { name, cluster, listen } = config;
+  const engine = await createEngine();
+  const info = describeNode();
+  try {
+    const mqtt = await createMqttTransport({ cluster, name, info, listen, ...(wrap ? { wrap } : {}) });
+    const infos = new Map<string, NodeInfo>();
+    mqtt.bulletin.on(nodeInfoTopic(cluster, '+'), (_, document, from) => {
+      const peer = parseNodeInfo(document);
+      if (peer && from !== undefined) infos.set(from, peer);
+    });
+    const peers: PeerAddress[] = [];
+    const jobs = new JobServer({
+      name,
+      cluster,
+      info,
+      transport: mqtt.transport,
+      bulletin: mqtt.bulletin,
+      engine,
+      peers: () => peers.map((peer) => peer.name),
+      peerInfo: (peer) => infos.get(peer),
+      peersMissing: () => mqtt.peersMissing(),
+      log,
+    });
+    const connect = (more: readonly PeerAddress[]) => {
+      peers.push(...more.filter((one) => !peers.some((known) => known.name === one.name)));
+      mqtt.connect(more);
+    };
+    connect(config.peers);
+    let closing: Promise<void> | undefined;
+    const end = async () => {
+      await jobs.close();
+      await mqtt.close();
+      await engine.close();
+    };
+    const close = () => (closing ??= end());
+    return { name, port: mqtt.port, connect, close, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+function describeNode(): NodeInfo {
+  return {
+    version: VERSION,
+    protocol: PROTOCOL_VERSION,
+    instance: randomBytes(8).toString('hex'),
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+  };
+}

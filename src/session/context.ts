@@ -1,0 +1,38 @@
+/** What one node offers to the jobs that it takes part in. */
+
+import { InputError, MqtileError } from '../errors.ts';
+import type { Engine } from '../kernels/engine.ts';
+import type { NodeInfo } from '../protocol/documents.ts';
+import type { Bulletin, Transport } from '../transport/transport.ts';
+
+export interface NodeContext {
+  readonly name: string;
+  readonly cluster: string;
+  readonly info: NodeInfo;
+  readonly transport: Transport;
+  readonly bulletin: Bulletin;
+  readonly engine: Engine;
+  /** Names of the peers that this node is configured to bridge to, in order. */
+  peers(): readonly string[];
+  /** What a peer says of itself; undefined until it has been heard. */
+  peerInfo(peer: string): NodeInfo | undefined;
+  /** For each peer that is not connected both ways: what is missing. */
+  peersMissing(): ReadonlyMap<string, string>;
+  /** One line for whoever watches this node; says what happens to jobs. */
+  log(line: string): void;
+}
+
+/** An error as it travels: a stable code, one line, and whether what a person gave is at fault. */
+export interface Failure {
+  readonly code: string;
+  readonly reason: string;
+  readonly input: boolean;
+}
+
+export function failureOf(error: unknown): Failure {
+  if (error instanceof MqtileError) {
+    return { code: error.code, reason: error.message, input: error instanceof InputError };
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  return { code: 'internal', reason, input: false };
+}

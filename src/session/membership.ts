@@ -1,0 +1,235 @@
+/** Membership: this node's part in one run, from the spec to the end: join, get ready, train, say how it went. */
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { InputError, RunError, TransportError } from '../errors.ts';
+import type { Job } from '../job/job.ts';
+import type { Plan } from '../planner/plan.ts';
+import type { MemberResult } from '../protocol/documents.ts';
+import { nodeStateTopic, telemetryTopic } from '../protocol/topics.ts';
+import { PROTOCOL_VERSION } from '../protocol/version.ts';
+import { drawCurve } from '../telemetry/curve.ts';
+import { Telemetry } from '../telemetry/telemetry.ts';
+import { formatBox } from '../tensor/box.ts';
+import { listCheckpoints } from '../training/checkpoint/read.ts';
+import type { Result } from '../training/events.ts';
+import { Agreement } from './agreement.ts';
+import { failureOf, type NodeContext } from './context.ts';
+import { MemoryGauge } from './memory-gauge.ts';
+import { openData, prepareRun, startOf, type JobData, type PreparedRun } from './prepare.ts';
+import { planHashOf, planOf, type Spec } from './spec.ts';
+import { jobOf } from './submission.ts';
+
+/** Peers must be connected within this time; a daemon that boots at the same moment is given a chance. */
+const CONNECT_MS = 10_000;
+
+/** Members must have read their data and compiled their programs within this time. */
+const READY_MS = 60_000;
+
+/** After its own end a node serves the others for this long. */
+const LINGER_MS = 5_000;
+
+/** A run that this node takes part in. */
+export interface Membership {
+  readonly spec: Spec;
+  /** Ends the run, here and so everywhere. */
+  stop(reason: Error): void;
+  /** Settles when the run is over here; never rejects. */
+  readonly ended: Promise<void>;
+}
+
+/** Takes part in a run. @param expectedHash hash of the plan that the submitter published */
+export function joinRun(context: NodeContext, spec: Spec, expectedHash: string): Membership {
+  const stop = new AbortController();
+  return { spec, stop: (reason) => stop.abort(reason), ended: takePart(context, spec, expectedHash, stop.signal) };
+}
+
+async function takePart(context: NodeContext, spec: Spec, expectedHash: string, stop: AbortSignal): Promise<void> {
+  const gauge = new MemoryGauge();
+  const post = (state: string) =>
+    context.bulletin.post(nodeStateTopic(context.cluster, context.name), { state }, { retain: true });
+  post('training');
+  let name = 'job';
+  let agreement: Agreement | undefined;
+  try {
+    const job = jobOf(spec.submission);
+    name = job.name;
+    const plan = planOf(
+      job,
+      spec.members.map((member) => member.name),
+    );
+    const planHash = planHashOf(job, plan);
+    agreement = new Agreement(context, spec, job.name, planHash);
+    const ended = AbortSignal.any([stop, agreement.signal]);
+    checkVersions(context, spec, { planHash, expectedHash });
+    await work({ context, spec, job, plan, planHash, agreement, ended, gauge });
+  } catch (error) {
+    const failure = failureOf(error);
+    context.log(`${name}: ${failure.reason}`);
+    agreement?.say('failed', failure);
+  } finally {
+    agreement?.close();
+    gauge.close();
+    post('online');
+  }
+}
+
+interface Work {
+  readonly context: NodeContext;
+  readonly spec: Spec;
+  readonly job: Job;
+  readonly plan: Plan;
+  readonly planHash: string;
+  readonly agreement: Agreement;
+  readonly ended: AbortSignal;
+  readonly gauge: MemoryGauge;
+}
+
+async function work(parts: Work): Promise<void> {
+  const { context, spec, job, agreement, ended } = parts;
+  await connected(context, spec, ended);
+  const data = await openData(job);
+  try {
+    const start = await startOf(job, spec.submission.resume ? await agreeOnStep(parts) : undefined);
+    let telemetry: Telemetry | undefined;
+    const prepared = await prepareRun(context, { ...parts, data, start, emit: (event) => telemetry?.take(event) });
+    try {
+      telemetry = startTelemetry(parts, prepared);
+      agreement.say('ready');
+      await agreement.all(['ready', 'running', 'done'], READY_MS);
+      agreement.say('running');
+      context.log(
+        `${job.name}: training ${prepared.schedule.steps - start.step} steps on ${spec.members.length} nodes`,
+      );
+      await trainAndTell(parts, prepared, telemetry);
+    } finally {
+      telemetry?.close();
+      await prepared.run.close();
+      prepared.session.close();
+    }
+  } finally {
+    await closeData(data);
+  }
+}
+
+async function trainAndTell(parts: Work, prepared: PreparedRun, telemetry: Telemetry): Promise<void> {
+  const { agreement, ended, context, job } = parts;
+  const began = performance.now();
+  const result = await prepared.run.train(ended);
+  const seconds = (performance.now() - began) / 1000;
+  const curve = result.checkpoint === undefined ? undefined : await writeCurve(job, telemetry, result);
+  telemetry.close();
+  agreement.say('done', { result: memberResult(parts, prepared, { telemetry, result, seconds, curve }) });
+  context.log(`${job.name}: done after ${seconds.toFixed(1)} s`);
+  // Others may still need what this node sent last; one that is gone by now no longer matters.
+  await agreement.all(['done'], LINGER_MS).catch(() => {});
+}
+
+/** Every node of the run must be connected with this one. @throws {TransportError} `peerUnreachable` */
+async function connected(context: NodeContext, spec: Spec, ended: AbortSignal): Promise<void> {
+  const missing = () => [...context.peersMissing()].filter(([peer]) => spec.members.some(({ name }) => name === peer));
+  const strangers = spec.members.filter(({ name }) => name !== context.name && !context.peers().includes(name));
+  if (strangers.length > 0) {
+    throw new InputError(
+      'peerUnknown',
+      `${strangers.map(({ name }) => name).join(', ')} takes part in the job and is no peer of ${context.name}; list it under peers in the file of ${context.name}`,
+    );
+  }
+  const deadline = performance.now() + CONNECT_MS;
+  while (missing().length > 0) {
+    ended.throwIfAborted();
+    if (performance.now() > deadline) {
+      const [peer, why] = missing()[0]!;
+      throw new TransportError('peerUnreachable', `${context.name} cannot reach ${peer}: ${why}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function checkVersions({ info }: NodeContext, spec: Spec, hashes: { planHash: string; expectedHash: string }): void {
+  if (spec.protocol !== PROTOCOL_VERSION) {
+    throw new InputError(
+      'versionMismatch',
+      `${spec.submitter} runs MQTile ${spec.version} (protocol ${spec.protocol}), this node ${info.version} (protocol ${PROTOCOL_VERSION}); install the same version on both`,
+    );
+  }
+  if (hashes.planHash !== hashes.expectedHash) {
+    throw new InputError(
+      'planMismatch',
+      `${spec.submitter} made another plan (${hashes.expectedHash}, here ${hashes.planHash}); install the same version and the same job on both`,
+    );
+  }
+}
+
+/** Newest checkpoint that every member can read. @throws {InputError} `checkpointMissing` */
+async function agreeOnStep({ job, agreement }: Work): Promise<number> {
+  const { directory } = job.checkpoint;
+  agreement.say('joining', { steps: await listCheckpoints(directory) });
+  const members = await agreement.all(['joining', 'ready'], READY_MS);
+  const lists = [...members.values()].flatMap(({ steps }) => (steps ? [steps] : []));
+  const common = lists[0]!.filter((step) => lists.every((list) => list.includes(step)));
+  if (common.length === 0) {
+    throw new InputError(
+      'checkpointMissing',
+      `${directory}: holds no checkpoint that all ${members.size} nodes can read; start without --resume`,
+    );
+  }
+  return Math.max(...common);
+}
+
+function startTelemetry({ context, spec, job, gauge }: Work, { program, session }: PreparedRun): Telemetry {
+  const { cluster, name, bulletin } = context;
+  return new Telemetry({
+    run: spec.run,
+    post: (kind, document) => bulletin.post(telemetryTopic(cluster, job.name, name, kind), document, { retain: true }),
+    memory: () => ({ predictedBytes: program.arenaBytes, ...gauge.read() }),
+    network: () => ({ ...session.statistics }),
+  });
+}
+
+interface Ending {
+  readonly telemetry: Telemetry;
+  readonly result: Result;
+  readonly seconds: number;
+  readonly curve: string | undefined;
+}
+
+function memberResult({ plan, gauge }: Work, { program, session }: PreparedRun, ending: Ending): MemberResult {
+  const { telemetry, result, seconds, curve } = ending;
+  const { samples, stepMs, computeMs, waitMs } = telemetry.totals;
+  const { peakBytes, idleBytes } = gauge.read();
+  const { testAccuracy, testLoss, checkpoint, weightsChecksum } = result;
+  return {
+    ...(testAccuracy === undefined ? {} : { testAccuracy }),
+    ...(testLoss === undefined ? {} : { testLoss }),
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+    ...(curve === undefined ? {} : { curve }),
+    seconds,
+    imagesPerSecond: stepMs === 0 ? 0 : (1000 * samples) / stepMs,
+    weightsChecksum,
+    tile: formatBox(plan.stages[0]!.owned[program.rank]!),
+    memoryPeakBytes: peakBytes,
+    memoryGrowthBytes: peakBytes - idleBytes,
+    memoryPredictedBytes: program.arenaBytes,
+    bytesSent: session.statistics.bytesSent,
+    bytesReceived: session.statistics.bytesReceived,
+    computeMs,
+    waitMs,
+  };
+}
+
+async function writeCurve(job: Job, { history }: Telemetry, { testAccuracy }: Result): Promise<string> {
+  const path = join(job.checkpoint.directory, 'curve.svg');
+  try {
+    await mkdir(job.checkpoint.directory, { recursive: true });
+    await writeFile(path, drawCurve(history, { title: job.name, accuracy: testAccuracy }));
+  } catch (cause) {
+    throw new RunError('curveWrite', `${path}: cannot be written (${String(cause)})`, { cause });
+  }
+  return path;
+}
+
+async function closeData({ train, test }: JobData): Promise<void> {
+  await train.close();
+  await test?.close();
+}

@@ -1,0 +1,52 @@
+/** Spec: what the node where a job was submitted tells all members: who takes part, in which order, in which run. */
+
+import * as v from 'valibot';
+import type { Model } from '../model/layers.ts';
+import { makePlan } from '../planner/make-plan.ts';
+import type { Plan } from '../planner/plan.ts';
+import type { Job } from '../job/job.ts';
+import { jsonHash } from '../training/checkpoint/hash.ts';
+import { submissionSchema } from './submission.ts';
+
+const identity = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
+
+const specSchema = v.object({
+  run: identity,
+  protocol: v.number(),
+  version: v.string(),
+  submitter: v.string(),
+  /** By rank. A node that was started anew has another instance and is not meant. */
+  members: v.pipe(v.array(v.object({ name: v.string(), instance: v.string() })), v.minLength(1)),
+  submission: submissionSchema,
+});
+
+/** `job/<job>/spec`. */
+export type Spec = v.InferOutput<typeof specSchema>;
+
+const planSchema = v.object({ run: identity, planHash: identity, plan: v.unknown() });
+
+/** `job/<job>/plan`. Members recompute the plan and compare the hash; the plan itself is for people and programs that look on. */
+export type PlanDocument = v.InferOutput<typeof planSchema>;
+
+export function parseSpec(document: unknown): Spec | undefined {
+  const parsed = v.safeParse(specSchema, document);
+  return parsed.success ? parsed.output : undefined;
+}
+
+export function parsePlanDocument(document: unknown): PlanDocument | undefined {
+  const parsed = v.safeParse(planSchema, document);
+  return parsed.success ? parsed.output : undefined;
+}
+
+/** First 16 hexadecimal digits of a SHA-256 over everything that decides bits: model, optimizer, order of samples and the plan itself. */
+export function planHashOf(job: Job, plan: Plan): string {
+  const { batch, optimizer, seed, shuffle, mode, until } = job;
+  const model: Omit<Model, 'name'> = { input: job.model.input, layers: job.model.layers, loss: job.model.loss };
+  const { normalize } = job.data;
+  return jsonHash({ model, batch, optimizer, seed, shuffle, mode, until, normalize, plan }).slice(0, 16);
+}
+
+/** The plan of a job for these devices. */
+export function planOf(job: Job, devices: readonly string[]): Plan {
+  return makePlan(job.model, devices, { batch: job.batch, request: job.plan });
+}
