@@ -1,0 +1,244 @@
+/** mqtile train: hands a job to a cluster, on this machine or through a daemon, and follows it to its end. */
+
+import { relative } from 'node:path';
+import {
+  InputError,
+  Operator,
+  RunError,
+  checkJob,
+  startLocalCluster,
+  type AcceptedRun,
+  type EpochDocument,
+  type LocalCluster,
+  type MemberResult,
+  type OperatorEvent,
+  type StepDocument,
+  type Submission,
+} from '../index.ts';
+import { parseArguments, wholeNumber, type Command } from './command.ts';
+import { formatBytes, formatSeconds, formatTable, paint } from './format.ts';
+import { localNames, readSubmission } from './plan.ts';
+import { Progress } from './progress.ts';
+
+const HELP = `Usage: mqtile train job.yaml [options]
+
+Trains the job and shows how it goes. With --local, on this machine alone: N nodes as child processes, each with its own MQTT
+broker, bridged peer to peer. Without, on the cluster of the node that runs here (mqtile node).
+
+  --local N        start node1 to nodeN on this machine
+  --grid RxC       rows x columns of tiles, instead of what the job says; one tile a node
+  --steps N        stop after N training steps, instead of what the job says
+  --resume         go on from the newest checkpoint that all nodes can read
+  --broker URL     node to hand the job to (default mqtt://127.0.0.1:1883); not with --local
+  --cluster NAME   its cluster (default home); not with --local
+  --json           one JSON object a line on standard output, the result last
+
+Ctrl-C stops the run on all nodes; --resume goes on from its last checkpoint.
+
+Example: mqtile train flows/lenet5-mnist.yaml --local 4
+`;
+
+export const trainCommand: Command = { name: 'train', summary: 'train a job and show how it goes', help: HELP, run };
+
+const OPTIONS = {
+  local: { type: 'string' },
+  grid: { type: 'string' },
+  steps: { type: 'string' },
+  resume: { type: 'boolean' },
+  broker: { type: 'string' },
+  cluster: { type: 'string' },
+  json: { type: 'boolean' },
+} as const;
+
+async function run(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArguments(args, OPTIONS, 1);
+  const submission = await readSubmission(positionals[0], values);
+  const view = new TrainView(values.json ?? false);
+  if (values.local === undefined) {
+    const url = values.broker ?? 'mqtt://127.0.0.1:1883';
+    return train(submission, { url, cluster: values.cluster ?? 'home' }, view);
+  }
+  if (values.broker !== undefined || values.cluster !== undefined) {
+    throw new InputError(
+      'arguments',
+      '--broker and --cluster: name a running node, which --local does not use; give one or the other',
+    );
+  }
+  return trainLocally(submission, wholeNumber('local', values.local, 1), view);
+}
+
+async function trainLocally(submission: Submission, count: number, view: TrainView): Promise<number> {
+  const { job, trainSamples, testSamples, steps, startStep } = await checkJob(submission, localNames(count));
+  const resumed = startStep > 0 ? `, from step ${startStep}` : '';
+  view.say(
+    `${job.model.name}: ${trainSamples.toLocaleString('en')} training images, ${testSamples.toLocaleString('en')} test images, batch ${job.batch}, ${steps.toLocaleString('en')} steps${resumed}`,
+  );
+  const options = {
+    nodes: count,
+    onExit: (node: string, how: string) => view.say(`${node} ended unexpectedly (${how})`),
+  };
+  await using cluster = await startLocalCluster(options);
+  view.cluster(cluster);
+  return await train(submission, { url: `mqtt://127.0.0.1:${cluster.nodes[0]!.port}`, cluster: cluster.cluster }, view);
+}
+
+async function train(
+  submission: Submission,
+  { url, cluster }: { url: string; cluster: string },
+  view: TrainView,
+): Promise<number> {
+  await using operator = await Operator.connect(url, cluster);
+  const accepted = await operator.submit(submission);
+  view.accepted(accepted);
+  let interrupted = false;
+  const interrupt = () => {
+    if (interrupted) process.exit(130);
+    interrupted = true;
+    view.say('stopping (Ctrl-C again to leave at once)');
+    void operator.stop();
+  };
+  process.on('SIGINT', interrupt);
+  try {
+    view.result(accepted, await operator.follow(accepted, (event) => view.event(event)));
+    return 0;
+  } catch (error) {
+    view.end();
+    if (interrupted && error instanceof RunError) {
+      view.say(error.message);
+      return 130;
+    }
+    throw error;
+  } finally {
+    process.off('SIGINT', interrupt);
+  }
+}
+
+/** What people or programs see of a run. */
+class TrainView {
+  readonly #json: boolean;
+  readonly #progress = new Progress();
+  #watched = '';
+
+  constructor(json: boolean) {
+    this.#json = json;
+  }
+
+  say(line: string): void {
+    this.#progress.line(line);
+  }
+
+  end(): void {
+    this.#progress.end();
+  }
+
+  cluster({ cluster, nodes }: LocalCluster): void {
+    this.#emit({ event: 'cluster', cluster, nodes });
+    this.say(`${nodes.map(({ name, port }) => `${name} 127.0.0.1:${port}`).join('  ')}`);
+    this.say(
+      paint(
+        'dim',
+        `watch it from another terminal: mosquitto_sub -v -p ${nodes[0]!.port} -t 'mqtile/#'`,
+        process.stderr,
+      ),
+    );
+  }
+
+  accepted({ run, job, planHash, members }: AcceptedRun): void {
+    this.#watched = members[0]!;
+    this.#emit({ event: 'accepted', run, job, planHash, members });
+  }
+
+  event(event: OperatorEvent): void {
+    // Every member measures the same steps; the first one's are shown.
+    if (event.kind !== 'telemetry' || event.node !== this.#watched) return;
+    const { run: _, ...document } = event.document;
+    if (event.telemetry === 'step') {
+      this.#emit({ event: 'step', ...document });
+      this.#progress.show(event.document as unknown as StepDocument);
+    } else if (event.telemetry === 'epoch') {
+      this.#emit({ event: 'epoch', ...document });
+      const { epoch, testAccuracy, testLoss } = event.document as unknown as EpochDocument;
+      this.say(
+        `epoch ${epoch + 1}: test accuracy ${(100 * testAccuracy).toFixed(2)} %, test loss ${testLoss.toFixed(4)}`,
+      );
+    }
+  }
+
+  result({ members }: AcceptedRun, results: ReadonlyMap<string, MemberResult>): void {
+    this.end();
+    const rows = members.map((node) => ({ node, ...results.get(node)! }));
+    const writer = rows.find(({ checkpoint }) => checkpoint !== undefined);
+    const { testAccuracy = null, seconds, imagesPerSecond, weightsChecksum } = rows[0]!;
+    if (this.#json) {
+      this.#emit({
+        event: 'result',
+        testAccuracy,
+        seconds,
+        imagesPerSecond,
+        checkpoint: writer?.checkpoint ?? null,
+        curve: writer?.curve ?? null,
+        weightsChecksum,
+        nodes: rows.map(
+          ({
+            node,
+            tile,
+            memoryPeakBytes,
+            memoryGrowthBytes,
+            memoryPredictedBytes,
+            bytesSent,
+            bytesReceived,
+            computeMs,
+            waitMs,
+          }) => ({
+            node,
+            tile,
+            memoryPeakBytes,
+            memoryGrowthBytes,
+            memoryPredictedBytes,
+            bytesSent,
+            bytesReceived,
+            computeMs,
+            waitMs,
+          }),
+        ),
+      });
+      return;
+    }
+    process.stdout.write(describeResult(rows, writer));
+  }
+
+  #emit(document: object): void {
+    if (this.#json) process.stdout.write(`${JSON.stringify(document)}\n`);
+  }
+}
+
+type ResultRow = MemberResult & { readonly node: string };
+
+function describeResult(rows: readonly ResultRow[], writer: ResultRow | undefined): string {
+  const { stdout } = process;
+  const { testAccuracy, seconds, imagesPerSecond, weightsChecksum } = rows[0]!;
+  const table = formatTable(
+    [
+      { title: 'node', value: ({ node }) => node },
+      { title: 'tile of the first stage', value: ({ tile }) => tile },
+      { title: 'memory peak', value: ({ memoryPeakBytes }) => formatBytes(memoryPeakBytes), right: true },
+      { title: 'of it training', value: ({ memoryGrowthBytes }) => formatBytes(memoryGrowthBytes), right: true },
+      { title: 'sent', value: ({ bytesSent }) => formatBytes(bytesSent), right: true },
+      { title: 'received', value: ({ bytesReceived }) => formatBytes(bytesReceived), right: true },
+      { title: 'computing', value: ({ computeMs }) => formatSeconds(computeMs / 1000), right: true },
+      { title: 'waiting', value: ({ waitMs }) => formatSeconds(waitMs / 1000), right: true },
+    ],
+    rows,
+    stdout,
+  );
+  const lines = [
+    `${table}\n`,
+    testAccuracy === undefined
+      ? ''
+      : `  test accuracy ${paint('green', `${(100 * testAccuracy).toFixed(2)} %`, stdout)}\n`,
+    `  trained in ${formatSeconds(seconds)}, ${Math.round(imagesPerSecond)} images/s, weights ${weightsChecksum} on every node\n`,
+    writer?.checkpoint === undefined ? '' : `  checkpoint ${relative('', writer.checkpoint)} (and .json)\n`,
+    writer?.curve === undefined ? '' : `  training curve ${relative('', writer.curve)}\n`,
+  ];
+  return `\n${lines.join('')}`;
+}

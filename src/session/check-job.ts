@@ -1,0 +1,53 @@
+/** checkJob: everything about a job that can be wrong is found before anything starts, and nothing on disk is touched. */
+
+import { InputError } from '../errors.ts';
+import type { Job } from '../job/job.ts';
+import { naming } from '../job/schema.ts';
+import type { Plan } from '../planner/plan.ts';
+import { listCheckpoints } from '../training/checkpoint/read.ts';
+import { openData, scheduleOf, startOf } from './prepare.ts';
+import { planHashOf, planOf } from './spec.ts';
+import { jobOf, type Submission } from './submission.ts';
+
+export interface CheckedJob {
+  readonly job: Job;
+  readonly plan: Plan;
+  readonly planHash: string;
+  /** Training and test images, and steps in the whole job. */
+  readonly trainSamples: number;
+  readonly testSamples: number;
+  readonly steps: number;
+  /** Step of the checkpoint that training goes on from. */
+  readonly startStep: number;
+}
+
+/**
+ * Parses a job, makes its plan, opens its data and reads what it starts from: for jobs whose files lie on this machine.
+ * @param devices names by rank
+ * @throws {InputError} naming file and key, what was got and what is wanted
+ */
+export async function checkJob(submission: Submission, devices: readonly string[]): Promise<CheckedJob> {
+  const job = jobOf(submission);
+  const plan = naming(submission.source, () => planOf(job, devices));
+  const data = await openData(job).catch((error: unknown) => naming(submission.source, () => rethrow(error)));
+  try {
+    const resumeStep = submission.resume ? await newestStep(job) : undefined;
+    const { step: startStep } = await startOf(job, resumeStep);
+    const { steps, trainSamples, testSamples } = scheduleOf(job, data, startStep);
+    return { job, plan, planHash: planHashOf(job, plan), trainSamples, testSamples, steps, startStep };
+  } finally {
+    await data.train.close();
+    await data.test?.close();
+  }
+}
+
+async function newestStep(job: Job): Promise<number> {
+  const { directory } = job.checkpoint;
+  const newest = (await listCheckpoints(directory)).at(-1);
+  if (newest !== undefined) return newest;
+  throw new InputError('checkpointMissing', `${directory}: holds no checkpoint to go on from; start without --resume`);
+}
+
+function rethrow(error: unknown): never {
+  throw error;
+}
