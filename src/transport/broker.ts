@@ -100,7 +100,6 @@ function hooks(options: BrokerOptions, roles: WeakMap<Client, Role>): AedesOptio
     },
     authorizeSubscribe: (client, subscription, done) => {
       const role = roles.get(client);
-      subscription.qos = subscription.qos > 0 ? 1 : 0;
       done(null, role && maySubscribe(role, subscription.topic) ? subscription : null);
     },
     authorizeForward: (client, packet) => {

@@ -55,3 +55,38 @@ for (const [kind, faults] of Object.entries(FAULTS)) {
     });
   }
 }
+
+test('a document reaches every node, retained ones also those who listen later', async (t) => {
+  const network = createMemoryNetwork(['a', 'b', 'c']);
+  const [a, b, c] = [...network.values()].map((node) => node.bulletin);
+  const heard: unknown[] = [];
+  a!.on('mqtile/+/node/#', (topic, document, from) => heard.push(['a', topic, document, from]));
+  b!.on('mqtile/+/node/#', (topic, document, from) => heard.push(['b', topic, document, from]));
+  a!.post('mqtile/c/node/a/state', { state: 'online' }, { retain: true });
+  a!.post('mqtile/c/response/start', 1);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const off = c!.on('mqtile/c/node/+/state', (topic, document, from) => heard.push(['c', topic, document, from]));
+  t.deepEqual(heard, [
+    ['a', 'mqtile/c/node/a/state', { state: 'online' }, undefined],
+    ['b', 'mqtile/c/node/a/state', { state: 'online' }, 'a'],
+    ['c', 'mqtile/c/node/a/state', { state: 'online' }, 'a'],
+  ]);
+  off();
+  a!.post('mqtile/c/node/a/state', undefined, { retain: true });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  c!.on('mqtile/c/node/+/state', () => t.fail('it was taken back'));
+  t.is(heard.length, 3);
+});
+
+test('a node that goes away is down and then lost, and ends the waits of its peers', async (t) => {
+  const network = createMemoryNetwork(['a', 'b'], { lostMs: 20 });
+  const { transport } = network.get('a')!;
+  const events: string[] = [];
+  transport.onPeer((event) => events.push(`${event.kind} ${event.peer}`));
+  const options = { job: 'j', run: '0'.repeat(16), planHash: '0'.repeat(16), peers: ['b'] };
+  const session = transport.open({ ...options, memory: new Uint8Array(8) });
+  const freed = session.freed(0, 'b', new AbortController().signal);
+  network.get('b')!.close();
+  await t.throwsAsync(freed, { code: 'peerLost', message: 'lost b: no connection for 0.02 s' });
+  t.deepEqual(events, ['down b', 'lost b']);
+});
