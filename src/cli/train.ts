@@ -133,7 +133,7 @@ class TrainView {
 
   cluster({ cluster, nodes }: LocalCluster): void {
     this.#emit({ event: 'cluster', cluster, nodes });
-    this.say(`${nodes.map(({ name, port }) => `${name} 127.0.0.1:${port}`).join('  ')}`);
+    this.say(nodes.map(({ name, port }) => `${name} 127.0.0.1:${port}`).join('  '));
     this.say(
       paint(
         'dim',

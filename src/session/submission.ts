@@ -3,7 +3,6 @@
 import * as v from 'valibot';
 import type { Job } from '../job/job.ts';
 import { parseJob } from '../job/parse-job.ts';
-import type { Grid } from '../planner/plan.ts';
 
 const grid = v.pipe(
   v.tuple([v.pipe(v.number(), v.integer(), v.minValue(1)), v.pipe(v.number(), v.integer(), v.minValue(1))]),
@@ -33,7 +32,7 @@ export function jobOf({ text, directory, source, grid: otherGrid, steps }: Submi
   const job = parseJob(text, directory, source);
   return {
     ...job,
-    ...(otherGrid ? { plan: { grid: otherGrid as Grid } } : {}),
+    ...(otherGrid ? { plan: { grid: otherGrid } } : {}),
     ...(steps === undefined ? {} : { until: { steps } }),
   };
 }

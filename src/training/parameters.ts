@@ -1,5 +1,6 @@
 /** Parameters in the arena: filled at the start, read for checkpoints, and compared between their holders. */
 
+import { RunError } from '../errors.ts';
 import { METRICS, METRIC_SUMS, type Plan } from '../planner/plan.ts';
 import { bucketsOf, momentumName } from '../program/messages.ts';
 import type { IterationProgram, Program } from '../program/program.ts';
@@ -14,6 +15,21 @@ export interface Metrics {
   readonly correct: number;
   /** Ranks whose part of the loss was not finite. */
   readonly notFinite: readonly number[];
+}
+
+/** The error of a step whose loss is not finite, naming the nodes that saw it; undefined where all is well. */
+export function notFiniteError(
+  { loss, notFinite }: Metrics,
+  step: number,
+  devices: readonly string[],
+): RunError | undefined {
+  if (notFinite.length === 0 && Number.isFinite(loss)) return undefined;
+  const names = notFinite.map((rank) => devices[rank]).join(', ');
+  const where = names === '' ? 'in the sum over all nodes' : `on ${names}`;
+  return new RunError(
+    'lossNotFinite',
+    `loss is ${loss} at step ${step} ${where}; lower optimizer.rate, or look at the data of that step`,
+  );
 }
 
 export class ParameterStore {
