@@ -1,6 +1,8 @@
 /** The documents that a node knows, its own and its peers', and who listens to them. The {@link Bulletin} of both transports. */
 
-import { matches } from '../protocol/topics.ts';
+import { TransportError } from '../errors.ts';
+import { matches, parseTopic } from '../protocol/topics.ts';
+import { mayPublish } from './authorize.ts';
 import type { Bulletin } from './transport.ts';
 
 /** Retained documents are kept up to this many bytes; beyond, new topics are delivered but not kept. */
@@ -23,18 +25,26 @@ export interface Posted {
 
 /** {@link Bulletin} of one node. */
 export class Board implements Bulletin {
+  readonly #self: string;
   readonly #publish: (posted: Posted) => void;
   readonly #retained = new Map<string, Entry>();
   readonly #listeners = new Set<readonly [filter: string, listener: Listener]>();
   #retainedBytes = 0;
 
   /** @param publish told of each document that this node posts */
-  constructor(publish: (posted: Posted) => void) {
+  constructor(self: string, publish: (posted: Posted) => void) {
+    this.#self = self;
     this.#publish = publish;
   }
 
+  /** @throws TransportError notAllowed for a topic that the peers' brokers would refuse */
   post(topic: string, document: unknown, options: { readonly retain?: boolean } = {}): void {
     const retain = options.retain ?? false;
+    const role = { kind: 'bridge', peer: this.#self, channel: 'control' } as const;
+    const place = { cluster: parseTopic(topic)?.cluster ?? '', self: '' };
+    if (!mayPublish(role, topic, { qos: 1, retain }, place)) {
+      throw new TransportError('notAllowed', `${this.#self} may not post ${retain ? 'and retain ' : ''}${topic}`);
+    }
     const json = document === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(document));
     this.#publish({ topic, json, retain });
     this.#take(topic, { document, from: undefined, bytes: json.length }, retain);

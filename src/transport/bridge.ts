@@ -34,6 +34,7 @@ export interface BridgeOptions {
 /** The way to one peer. */
 export class Bridge {
   readonly name: string;
+  readonly #place: string;
   readonly #presence: Presence;
   readonly #data: Link;
   readonly #control: Link;
@@ -42,6 +43,7 @@ export class Bridge {
 
   constructor(address: PeerAddress, options: BridgeOptions) {
     this.name = address.name;
+    this.#place = `${address.host}:${address.port}`;
     const emit = (event: PeerEvent) => {
       if (event.kind === 'lost') this.#outbox.clear();
       options.peer(event);
@@ -81,7 +83,9 @@ export class Bridge {
 
   /** What is missing before the peer is up. */
   get missing(): string {
-    return this.#foreign || this.#presence.missing;
+    if (this.#foreign) return this.#foreign;
+    if (this.#presence.connected) return 'connected to it, but it has not connected to this node: does it know it?';
+    return `no connection to ${this.#place}: ${this.#data.reason}`;
   }
 
   /** The peer said who it is. */

@@ -1,5 +1,6 @@
 /** The broker inside a node: Aedes behind a byte limit, with an allow-list, on a listener of its own. The node itself publishes and listens in process. */
 
+import type { EventEmitter } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { Aedes } from 'aedes';
@@ -51,6 +52,8 @@ export interface Broker {
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const roles = new WeakMap<Client, Role>();
   const aedes = await Aedes.createBroker(hooks(options, roles));
+  const emitter: EventEmitter = aedes;
+  emitter.on('error', () => {}); // of its bookkeeping; without a listener it would end the process
   listenInProcess(aedes, options);
   // A high-water mark above FORWARD_BYTES: no write then waits for `drain`, which would stall the other subscribers.
   const server = createServer({ noDelay: true, highWaterMark: 2 * FORWARD_BYTES }, (socket) => {
@@ -167,7 +170,8 @@ function track(server: Server): ReadonlySet<Socket> {
 
 async function listen(server: Server, { host, port }: BrokerOptions): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once('error', (cause: NodeJS.ErrnoException) => {
+  // Stays for the server's life: a later error, such as too many open files, must not end the process.
+  server.on('error', (cause: NodeJS.ErrnoException) => {
     if (cause.code !== 'EADDRINUSE') {
       return reject(new InputError('cannotListen', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
     }

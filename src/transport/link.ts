@@ -15,6 +15,8 @@ const CONNECT_MS = 2000;
 /** A connection on which nothing comes back for one and a half of these is closed, in s. */
 const KEEPALIVE_SECONDS = 3;
 
+const CLOSED = 'connection closed';
+
 /** Where a link leads, and who is told about it. */
 export interface LinkOptions {
   readonly clientId: string;
@@ -32,7 +34,7 @@ export class Link {
   #socket: Socket | undefined;
   #open = false;
   #corked = false;
-  #reason = 'connection closed';
+  #reason = CLOSED;
 
   constructor(options: LinkOptions) {
     const { clientId, host, port, will } = options;
@@ -56,18 +58,19 @@ export class Link {
     this.#client.on('error', (error) => (this.#reason = error.message));
     this.#client.on('connect', () => {
       this.#open = true;
+      this.#reason = CLOSED;
       options.opened();
     });
     this.#client.on('close', () => {
       if (!this.#open) return;
       this.#open = false;
       options.closed(this.#reason);
-      this.#reason = 'connection closed';
     });
   }
 
-  get open(): boolean {
-    return this.#open;
+  /** Why there is no connection, as far as is known. */
+  get reason(): string {
+    return this.#reason;
   }
 
   /**

@@ -42,7 +42,7 @@ export function createMemoryNetwork(
   const wires = new Map(names.map((name) => [name, new MemoryWire(name)]));
   const boards = new Map<string, Board>();
   for (const [name, wire] of wires) {
-    boards.set(name, new Board((posted) => spread(name, posted, wires, boards)));
+    boards.set(name, new Board(name, (posted) => spread(name, posted, wires, boards)));
     for (const peer of wires.values()) if (peer !== wire) wire.join(peer, options.lostMs ?? LOST_MS);
   }
   const nodes = [...wires].map(([name, wire], i): [string, MemoryNode] => {

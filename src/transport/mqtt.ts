@@ -3,7 +3,7 @@
 import { parseNodeInfo } from '../protocol/documents.ts';
 import type { NodeInfo } from '../protocol/documents.ts';
 import { isName, nodeInfoTopic, nodeStateTopic, parseTopic, tensorTopic } from '../protocol/topics.ts';
-import { InputError } from '../errors.ts';
+import { InputError, TransportError } from '../errors.ts';
 import { bridgeClientId } from './authorize.ts';
 import { Board } from './board.ts';
 import type { Posted } from './board.ts';
@@ -88,7 +88,7 @@ class MqttNode implements MqttTransport {
 
   constructor(options: MqttTransportOptions) {
     this.#options = options;
-    this.#board = new Board((posted) => this.#publish(posted));
+    this.#board = new Board(options.name, (posted) => this.#publish(posted));
     this.#wire = new MqttWire(options, this.#bridges, (peer) => this.#broker?.drop(bridgeClientId(peer, 'data')));
     this.#delivery = new Delivery(options.wrap?.(this.#wire) ?? this.#wire, options.timing);
     this.transport = this.#delivery;
@@ -153,6 +153,10 @@ class MqttNode implements MqttTransport {
   }
 
   #publish(posted: Posted): void {
+    const { cluster } = this.#options;
+    if (parseTopic(posted.topic)?.cluster !== cluster) {
+      throw new TransportError('notAllowed', `${posted.topic} does not belong to cluster ${cluster}`);
+    }
     this.#broker?.publish(posted);
     for (const bridge of this.#bridges.values()) bridge.post(posted);
   }

@@ -27,10 +27,9 @@ export class Presence {
     return this.#up;
   }
 
-  /** What is still missing before the peer is up. */
-  get missing(): string {
-    if (!this.#connected.data || !this.#connected.control) return 'no connection to it';
-    return this.#instance === undefined ? 'connected, but it has not said who it is' : 'nothing';
+  /** Whether both connections are open. */
+  get connected(): boolean {
+    return this.#connected.data && this.#connected.control;
   }
 
   /** One of our connections to the peer opened or closed. */
@@ -58,7 +57,7 @@ export class Presence {
   }
 
   #update(reason: string): void {
-    const up = this.#connected.data && this.#connected.control && this.#instance !== undefined;
+    const up = this.connected && this.#instance !== undefined;
     if (up === this.#up) return;
     this.#up = up;
     if (up) this.#known = true;

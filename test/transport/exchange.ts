@@ -16,6 +16,8 @@ export interface Exchange {
   readonly sizes: readonly number[];
   readonly signal: AbortSignal;
   readonly job?: string;
+  /** Whether the arenas are memory that is shared between threads, as the kernels' is. */
+  readonly shared?: boolean;
 }
 
 /** Where messages of one node lie, twice, by parity of the iteration. */
@@ -29,7 +31,7 @@ interface Layout {
 export async function exchange(transports: readonly Transport[], options: Exchange): Promise<readonly Session[]> {
   const names = transports.map((transport) => transport.self);
   const members = transports.map((transport) => {
-    const layout = layOut(transport.self, names, options.sizes);
+    const layout = layOut(transport.self, names, options);
     const peers = names.filter((name) => name !== transport.self);
     const session = transport.open({
       job: options.job ?? 'job',
@@ -137,7 +139,7 @@ function checksum(of: string, at: string, iteration: number): number {
 }
 
 /** Lays out slots and send regions; message numbers name sender, receiver and size. */
-function layOut(self: string, names: readonly string[], sizes: readonly number[]): Layout {
+function layOut(self: string, names: readonly string[], { sizes, shared }: Exchange): Layout {
   let end = 0;
   const room = (bytes: number) => {
     const offset = end;
@@ -159,5 +161,6 @@ function layOut(self: string, names: readonly string[], sizes: readonly number[]
       }),
     );
   const layout = { slots: [slots(), slots()], outgoing: [outgoing(), outgoing()] } as const;
-  return { ...layout, memory: new Uint8Array(end + HEADER_BYTES) };
+  const bytes = end + HEADER_BYTES;
+  return { ...layout, memory: shared ? new Uint8Array(new SharedArrayBuffer(bytes)) : new Uint8Array(bytes) };
 }

@@ -13,6 +13,7 @@ test('three nodes exchange messages of all sizes over their own brokers', async 
   const sessions = await exchange(nodes.transports, {
     iterations: 10,
     sizes: [0, 4, 4000, 300_000, 600_004],
+    shared: true,
     signal: AbortSignal.timeout(20_000),
   });
   for (const { statistics } of sessions) t.deepEqual(statistics.rejected, {});
@@ -126,6 +127,24 @@ test('a peer of another protocol version does not come up, and the reason says s
   await until(() => /protocol 99 \(version 9\.0\.0\)/.test(a.peersMissing().get('b') ?? ''));
   t.deepEqual(a.peersUp(), []);
   await Promise.all([a.close(), b.close()]);
+});
+
+test('what is missing before a peer is up names its address and the reason', async (t) => {
+  const [a, b] = await Promise.all([node('a'), node('b')]);
+  await b.close();
+  a.connect([{ name: 'b', host: '127.0.0.1', port: b.port }]);
+  const wanted = new RegExp(`no connection to 127\\.0\\.0\\.1:${b.port}: .*ECONNREFUSED`);
+  await until(() => wanted.test(a.peersMissing().get('b') ?? ''));
+  await a.close();
+  t.pass();
+});
+
+test('documents that the peers would refuse are refused where they are posted', async (t) => {
+  await using a = await node('a');
+  const { bulletin } = a;
+  const topics = ['mqtile/c/node/b/state', 'mqtile/other/node/a/state', 'mqtile/c/job/j/telemetry/a/mood', 'x'];
+  for (const topic of topics) t.throws(() => bulletin.post(topic, {}), { code: 'notAllowed' }, topic);
+  t.throws(() => bulletin.post('mqtile/c/request/start', {}, { retain: true }), { code: 'notAllowed' });
 });
 
 test('a port in use and a bad name are refused with one line that says what is wrong', async (t) => {
