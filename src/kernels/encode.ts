@@ -3,15 +3,16 @@
  * the block, two unused) and its block, padded to 16 bytes; the layout of a block is written down at its kernel.
  */
 
-import type {
-  ConvolveCall,
-  ConvolveWeightsCall,
-  KernelCall,
-  MaxPoolBackwardCall,
-  MaxPoolCall,
-  MeanSquaresCall,
-  PackWeightsCall,
-  SoftmaxCrossEntropyCall,
+import {
+  ROW_BLOCK,
+  type ConvolveCall,
+  type ConvolveWeightsCall,
+  type KernelCall,
+  type MaxPoolBackwardCall,
+  type MaxPoolCall,
+  type MeanSquaresCall,
+  type PackWeightsCall,
+  type SoftmaxCrossEntropyCall,
 } from '../tensor/call.ts';
 import { FLOAT_BYTES, type View } from '../tensor/view.ts';
 import { WORD_BYTES, float32, float64, joinRows, room, viewWords } from './block.ts';
@@ -44,15 +45,18 @@ const OPCODES: { readonly [Kind in KernelCall['kind']]: number } = {
 /** Blocks are padded to a multiple of this. */
 const ALIGNMENT_WORDS = 4;
 
-/** Working memory inside blocks, in words: a walk over rows, twelve float64 sums, a product, its terms, a tile of 32 float64 sums. */
+/** Working memory inside blocks, in words: a walk over rows, eight float64 sums, a product, its terms, a tile of 32 float64 sums. */
 const WALK_WORDS = 8;
-const SUMS_WORDS = 24;
+const SUMS_WORDS = 16;
 const PRODUCT_WORDS = 7;
 const TERMS_WORDS = 5;
 const TILE_WORDS = 64;
 
 /** Source bytes of a strip of rows, all channels together, that a core keeps in its second cache. */
 const STRIP_BYTES = 128 * 1024;
+
+/** Terms of a convolution's sum after which it begins anew: so float32 rounding stays under 1e-6 however many channels there are. */
+const CHUNK_TERMS = 288;
 
 /** The words of a list of calls, which were checked before. */
 export function encodeCalls(calls: readonly KernelCall[]): Int32Array {
@@ -129,10 +133,23 @@ function packWeightsBlock(call: PackWeightsCall): readonly number[] {
 }
 
 function convolveBlock({ source, target, packed, bias, slope, taps }: ConvolveCall): readonly number[] {
-  const rowBytes = Math.max(1, source.extent[1] * source.strides[2]);
+  const channels = source.extent[1];
+  const rowBytes = Math.max(1, channels * source.strides[2]);
   // An even number, because rows with an odd number of vectors are taken in pairs.
   const stripRows = Math.max(1, Math.floor(STRIP_BYTES / rowBytes / 2)) * 2;
-  return [...viewsWords(source, target), packed, bias, float32(slope), stripRows, taps.length, ...taps];
+  const weightBytes = taps.length * ROW_BLOCK * FLOAT_BYTES;
+  const chunkChannels = Math.max(1, Math.floor(CHUNK_TERMS / Math.max(1, taps.length)));
+  const shape = [stripRows, tileOf(taps), channels * weightBytes, chunkChannels * weightBytes, taps.length];
+  return [...viewsWords(source, target), packed, bias, float32(slope), ...shape, ...taps];
+}
+
+/** Which register tile the taps allow: 3 for three rows of three taps side by side, 1 for one tap, 0 for any. */
+function tileOf(taps: readonly number[]): number {
+  const first = taps[0]!;
+  const row = taps[3]! - first;
+  const square = taps.every((tap, t) => tap === first + Math.floor(t / 3) * row + (t % 3) * FLOAT_BYTES);
+  if (taps.length === 9 && square) return 3;
+  return taps.length === 1 ? 1 : 0;
 }
 
 function convolveWeightsBlock(call: ConvolveWeightsCall): readonly number[] {

@@ -44,6 +44,8 @@ export class KernelThread {
     this.#worker = new Worker(WORKER_URL, {
       workerData,
       transferList: [port2],
+      // None of the process's own flags: `--input-type`, for one, would keep the worker from starting.
+      execArgv: [],
       resourceLimits: RESOURCE_LIMITS,
       name: 'mqtile-kernels',
     });

@@ -59,8 +59,8 @@ export interface PixelsCall {
 }
 
 /**
- * Arranges convolution weights for {@link ConvolveCall}: blocks of 4 rows, in each block tap by tap, column by column, 4 floats:
- * packed[block][tap][column][lane] = weights[(4·block + lane)·rowStride + column·columnStride + taps[tap]] (floats), 0 beyond `rows`.
+ * Arranges convolution weights for {@link ConvolveCall}: blocks of 4 rows, in each block column by column, tap by tap, 4 floats:
+ * packed[block][column][tap][lane] = weights[(4·block + lane)·rowStride + column·columnStride + taps[tap]] (floats), 0 beyond `rows`.
  * Forward: rows are output channels, columns input channels, taps 0..k²-1. Backward: rows are input channels, taps mirrored.
  */
 export interface PackWeightsCall {
@@ -78,7 +78,7 @@ export interface PackWeightsCall {
 
 /**
  * Direct convolution at stride 1 over planes with their halo, the work of forward and of the input gradient:
- * target[n, r, y, x] = act(bias[r] + Σ_tap Σ_c packed[r][tap][c] · source[n, c, (y, x) at + taps[tap] bytes]).
+ * target[n, r, y, x] = act(bias[r] + Σ_c Σ_tap packed[r][c][tap] · source[n, c, (y, x) at + taps[tap] bytes]).
  * `source.offset` is the pixel that tap offset 0 of output (0, 0) reads; `source.extent` is not used beyond extent[1] (columns).
  * Source and target rows have pixel stride 4. Rows r beyond target.extent[1] are not stored.
  */

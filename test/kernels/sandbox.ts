@@ -13,12 +13,29 @@ import { FLOAT_BYTES, type Border, type View } from '../../src/tensor/view.ts';
 const ALIGNMENT_BYTES = 64;
 const CAPACITY_BYTES = 8 << 20;
 
-/** Cells that a call may write, and how far they may be from the reference: 0 for the same bits. */
-interface Output {
+/** Cells that a call may write. */
+interface Output extends Tolerance {
   readonly name: string;
   readonly cells: readonly number[];
-  readonly tolerance: number;
 }
+
+/** How far an output may be from the reference: max|a-b| <= relative · max(max|b|, floor). */
+interface Tolerance {
+  readonly relative: number;
+  readonly floor?: number;
+}
+
+/** The same numbers. */
+const EXACT: Tolerance = { relative: 0 };
+
+/** Whatever is written. */
+export const ANYTHING: Tolerance = { relative: Number.POSITIVE_INFINITY };
+
+/** Results of float32 arithmetic. */
+export const CLOSE: Tolerance = { relative: 1e-6 };
+
+/** Sums of products of numbers up to 1. Where few of them, or one, cancel to something small, rounding is not small relative to it. */
+export const SUMS: Tolerance = { relative: 1e-6, floor: 1 };
 
 /** How the planes of a view are stored. */
 export interface Storage {
@@ -32,14 +49,14 @@ export interface Storage {
   readonly pixel?: number;
 }
 
-/** Numbers in [-1, 1) that repeat for the same seed (xorshift32). */
+/** Numbers in [-1, 1) that repeat for the same seed (mulberry32). */
 function randomNumbers(seed: number): () => number {
-  let state = seed | 1;
+  let state = seed;
   return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 31 - 1;
+    state = (state + 0x6d2b79f5) | 0;
+    let word = Math.imul(state ^ (state >>> 15), state | 1);
+    word ^= word + Math.imul(word ^ (word >>> 7), word | 61);
+    return ((word ^ (word >>> 14)) >>> 0) / 2 ** 31 - 1;
   };
 }
 
@@ -96,24 +113,24 @@ export class Sandbox {
     const inside = (border.top * row + border.left * pixel) * FLOAT_BYTES;
     const view: View = { offset: storageOffset + inside, extent, strides };
     const outer: Extent = [samples, channels, height + border.top + border.bottom, width + border.left + border.right];
-    this.fill({ offset: storageOffset, extent: outer, strides }, storage.zeroBorder === true ? () => 0 : this.#random);
-    this.fill(view, this.#random);
+    this.#set({ offset: storageOffset, extent: outer, strides }, storage.zeroBorder === true ? () => 0 : this.#random);
+    this.#set(view, this.#random);
     return view;
   }
 
-  fill(view: View, value: () => number): void {
+  #set(view: View, value: () => number): void {
     for (const p of positions(view)) this.floats[at(view, p) / FLOAT_BYTES] = value();
   }
 
   /** Declares that a call writes the cells of a view. */
-  writes(name: string, view: View, tolerance = 0): void {
-    this.#outputs.push({ name, cells: [...positions(view)].map((p) => at(view, p) / FLOAT_BYTES), tolerance });
+  writes(name: string, view: View, tolerance = EXACT): void {
+    this.#outputs.push({ name, ...tolerance, cells: [...positions(view)].map((p) => at(view, p) / FLOAT_BYTES) });
   }
 
   /** Declares that a call writes a list of floats. */
-  writesList(name: string, offset: number, length: number, tolerance = 0): void {
+  writesList(name: string, offset: number, length: number, tolerance = EXACT): void {
     const cells = Array.from({ length }, (_, i) => offset / FLOAT_BYTES + i);
-    this.#outputs.push({ name, cells, tolerance });
+    this.#outputs.push({ name, cells, ...tolerance });
   }
 
   /** Executes calls over a copy of the sandbox. @returns all its floats afterwards */
@@ -139,12 +156,13 @@ export class Sandbox {
     const bits = new Int32Array(got.buffer);
     t.deepEqual(new Int32Array(again.buffer), bits, 'a second run has other bits');
     const rest = new Int32Array(this.integers.slice(0, bits.length));
-    for (const { name, cells, tolerance } of this.#outputs) {
+    for (const { name, cells, relative, floor } of this.#outputs) {
       const distance = relativeDistance(
         cells.map((i) => got[i]!),
         cells.map((i) => wanted[i]!),
+        floor,
       );
-      t.true(distance <= tolerance, `${name} is ${distance} from the reference`);
+      t.true(distance <= relative, `${name} is ${distance} from the reference`);
       for (const cell of cells) rest[cell] = bits[cell]!;
     }
     const stray = bits.findIndex((word, i) => word !== rest[i]);
@@ -152,10 +170,10 @@ export class Sandbox {
   }
 }
 
-/** max|a-b| / max|b|; infinite where one of them is not a number and the other is. */
-export function relativeDistance(a: readonly number[], b: readonly number[]): number {
+/** max|a-b| / max(max|b|, floor); infinite where one of them is not a number and the other is. */
+function relativeDistance(a: readonly number[], b: readonly number[], floor = 0): number {
   let difference = 0;
-  let scale = 0;
+  let scale = floor;
   for (const [i, value] of a.entries()) {
     const wanted = b[i]!;
     if (Object.is(value, wanted) || value === wanted) {

@@ -1,5 +1,5 @@
 /**
- * Weight gradient of a convolution: four gradient planes against three (input channel, tap) pairs at a time, over chunks of rows
+ * Weight gradient of a convolution: four gradient planes against two (input channel, tap) pairs at a time, over chunks of rows
  * that are at most 512 pixels long, so that a chunk's gradients stay in the innermost cache while all inputs pass.
  */
 
@@ -16,11 +16,11 @@ class ConvolveWeights {
 
 const FIELDS: usize = 2 * VIEW_BYTES;
 const WALK: usize = FIELDS + offsetof<ConvolveWeights>();
-/** Twelve sums for the last pairs, where fewer than three are left. */
+/** Eight sums for the last pair, where it is alone. */
 const SPARE: usize = WALK + offsetof<Walk>();
 const TAPS: usize = SPARE + SUMS_BYTES;
 
-/** Block: source, gradient, {@link ConvolveWeights}, a {@link Walk}, twelve float64, byte offsets of taps, their indices in the kernel. */
+/** Block: source, gradient, {@link ConvolveWeights}, a {@link Walk}, eight float64, byte offsets of taps, their indices in the kernel. */
 export function convolveWeights(block: usize): void {
   const gradient = viewOf(block, 1);
   const fields = changetype<ConvolveWeights>(block + FIELDS);
@@ -89,28 +89,18 @@ function chunk(block: usize, channel: usize, a: usize, b: usize): void {
       tap = block + TAPS;
       b += source.plane;
     }
-    const b2 = left > 2 ? b + load<usize>(tap) : b0;
-    tap += 4;
-    if (tap == tapsEnd) {
-      tap = block + TAPS;
-      b += source.plane;
-    }
-    if (left >= 3) {
-      dots(a, a1, a2, a3, b0, b1, b2, walk, sums);
+    if (left > 1) {
+      dots(a, a1, a2, a3, b0, b1, walk, sums);
       sums += SUMS_BYTES;
-      left -= 3;
+      left -= 2;
     } else {
-      lastPairs(block, left, sums, a, a1, a2, a3, b0, b1, b2);
+      // The sums of the second pair, which is not there, stay in the spare ones.
+      memory.copy(block + SPARE, sums, SUMS_BYTES / 2);
+      dots(a, a1, a2, a3, b0, b0, walk, block + SPARE);
+      memory.copy(sums, block + SPARE, SUMS_BYTES / 2);
       left = 0;
     }
   }
-}
-
-/** One or two pairs: the sums that nobody asked for stay in the spare ones. */
-function lastPairs(block: usize, pairs: usize, sums: usize, a: usize, a1: usize, a2: usize, a3: usize, b0: usize, b1: usize, b2: usize): void {
-  memory.copy(block + SPARE, sums, pairs << 5);
-  dots(a, a1, a2, a3, b0, b1, b2, changetype<Walk>(block + WALK), block + SPARE);
-  memory.copy(sums, block + SPARE, pairs << 5);
 }
 
 /** Rounds the sums of up to four output channels to float32, each to its place in the kernel. */

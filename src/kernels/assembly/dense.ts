@@ -17,7 +17,7 @@ class Dense {
 const WALK: usize = FIELDS + offsetof<Dense>();
 const SUMS: usize = WALK + offsetof<Walk>();
 
-/** Block: source, target, {@link Dense}, a {@link Walk}, twelve float64. Tiles of four outputs by three samples. */
+/** Block: source, target, {@link Dense}, a {@link Walk}, eight float64. Tiles of four outputs by two samples. */
 export function dense(block: usize): void {
   const source = viewOf(block, 0);
   const target = viewOf(block, 1);
@@ -27,9 +27,9 @@ export function dense(block: usize): void {
   walk.y = 0;
   walk.height = 1;
   for (let o: usize = 0; o < outputs; o += 4) {
-    for (let n: usize = 0; n < source.samples; n += 3) {
+    for (let n: usize = 0; n < source.samples; n += 2) {
       denseTile(block, o, n);
-      for (let j = n; j < min(n + 3, source.samples); j++) {
+      for (let j = n; j < min(n + 2, source.samples); j++) {
         for (let i = o; i < min(o + 4, outputs); i++) denseStore(block, i, j, block + SUMS + ((4 * (j - n) + (i - o)) << 3));
       }
     }
@@ -50,11 +50,10 @@ function denseTile(block: usize, o: usize, n: usize): void {
   const a2 = min<usize>(outputs, 2) * row;
   const a3 = min<usize>(outputs, 3) * row;
   const b1 = min<usize>(samples, 1) * source.sample;
-  const b2 = min<usize>(samples, 2) * source.sample;
   memory.fill(block + SUMS, 0, SUMS_BYTES);
   for (let v: usize = 0; v < vectors; v += CHUNK_VECTORS, a += CHUNK_VECTORS << 4, b += CHUNK_VECTORS << 4) {
     walk.vectors = min(vectors - v, CHUNK_VECTORS);
-    dots(a, a + a1, a + a2, a + a3, b, b + b1, b + b2, walk, block + SUMS);
+    dots(a, a + a1, a + a2, a + a3, b, b + b1, walk, block + SUMS);
   }
 }
 

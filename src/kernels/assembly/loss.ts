@@ -1,5 +1,6 @@
-/** Losses: softmax cross-entropy and mean of squares, in float64; exponential and logarithm are WebAssembly's own, the same on every CPU. */
+/** Losses: softmax cross-entropy and mean of squares, in float64; exponential and logarithm of our own. */
 
+import { exp, log } from './elementary';
 import { View, VIEW_BYTES, rowOf, viewOf } from './view';
 
 @unmanaged
@@ -25,13 +26,13 @@ export function softmaxCrossEntropy(block: usize): void {
     const maximum = score(logits, n, best);
     let sum: f64 = 0;
     // Subtracting the largest score keeps every exponential at most 1.
-    for (let c: usize = 0; c < logits.channels; c++) sum += NativeMath.exp(score(logits, n, c) - maximum);
+    for (let c: usize = 0; c < logits.channels; c++) sum += exp(score(logits, n, c) - maximum);
     for (let c: usize = 0; c < logits.channels; c++) {
-      const probability = NativeMath.exp(score(logits, n, c) - maximum) / sum;
+      const probability = exp(score(logits, n, c) - maximum) / sum;
       const wanted: f64 = c == label ? 1 : 0;
       store<f32>(gradient.offset + n * gradient.sample + c * gradient.plane, <f32>((probability - wanted) / fields.count));
     }
-    loss += label < logits.channels ? NativeMath.log(sum) - (score(logits, n, label) - maximum) : NaN;
+    loss += label < logits.channels ? log(sum) - (score(logits, n, label) - maximum) : NaN;
     if (best == label) correct += 1;
   }
   writeMetrics(fields, loss / fields.count, correct);

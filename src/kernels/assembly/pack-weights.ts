@@ -21,9 +21,10 @@ export function packWeights(block: usize): void {
   for (let row: usize = 0; row < fields.rows; row += 4) {
     const first = fields.weights + row * fields.rowStride;
     const whole = row + 4 <= fields.rows;
-    for (let tap = taps; tap < tapsEnd; tap += 4) {
-      let from = first + load<usize>(tap);
-      for (let column: usize = 0; column < fields.columns; column++, to += 16, from += fields.columnStride) {
+    for (let column: usize = 0; column < fields.columns; column++) {
+      const kernel = first + column * fields.columnStride;
+      for (let tap = taps; tap < tapsEnd; tap += 4, to += 16) {
+        const from = kernel + load<usize>(tap);
         if (whole) packLanes(from, fields.rowStride, to);
         else packSome(from, fields.rowStride, to, fields.rows - row);
       }

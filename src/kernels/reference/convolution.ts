@@ -15,8 +15,8 @@ import { at, positions, read, write, type Memory, type Position } from './memory
 export function packWeights(memory: Memory, call: PackWeightsCall): void {
   let target = call.packed;
   for (let block = 0; block < call.rows; block += ROW_BLOCK) {
-    for (const tap of call.taps) {
-      for (let column = 0; column < call.columns; column++) {
+    for (let column = 0; column < call.columns; column++) {
+      for (const tap of call.taps) {
         for (let row = block; row < block + ROW_BLOCK; row++) {
           const index = row * call.rowStride + column * call.columnStride + tap;
           write(memory, target, row < call.rows ? read(memory, call.weights + index * FLOAT_BYTES) : 0);
@@ -36,14 +36,14 @@ export function convolve(memory: Memory, call: ConvolveCall): void {
   }
 }
 
-/** Σ_tap Σ_column packed[row][tap][column] · source at the tap, for one output. */
+/** Σ_column Σ_tap packed[row][column][tap] · source at the tap, for one output. */
 function windowProduct(memory: Memory, { source, packed, taps }: ConvolveCall, [n, row, y, x]: Position): number {
   const columns = source.extent[1];
   const block = packed + Math.floor(row / ROW_BLOCK) * ROW_BLOCK * taps.length * columns * FLOAT_BYTES;
   let weight = block + (row % ROW_BLOCK) * FLOAT_BYTES;
   let sum = 0;
-  for (const tap of taps) {
-    for (let column = 0; column < columns; column++) {
+  for (let column = 0; column < columns; column++) {
+    for (const tap of taps) {
       sum += read(memory, weight) * read(memory, at(source, [n, column, y, x]) + tap);
       weight += ROW_BLOCK * FLOAT_BYTES;
     }

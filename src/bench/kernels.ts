@@ -1,0 +1,129 @@
+/**
+ * Benchmark of the convolution kernels: forward, input gradient and weight gradient of typical layers, in the worker engine, against
+ * what this processor can do with f32x4 multiplications and additions in registers, measured in the same run.
+ */
+
+import type { Arena, Engine } from '../kernels/engine.ts';
+import { instantiate, loadKernels, type Kernels } from '../kernels/loader.ts';
+import { createEngine } from '../kernels/wasm-engine.ts';
+import type { KernelCall } from '../tensor/call.ts';
+import { FLOAT_BYTES } from '../tensor/view.ts';
+import { callsOf, type BenchLayer, type BenchPass } from './kernel-calls.ts';
+
+/** Layers of YOLOv2 at 608 x 608, and those of LeNet-5 on tiles of a 2x2 grid, 64 images at once. */
+export const BENCH_LAYERS: readonly BenchLayer[] = [
+  { samples: 1, extent: 304, inputs: 3, outputs: 32, kernel: 3 },
+  { samples: 1, extent: 152, inputs: 32, outputs: 64, kernel: 3 },
+  { samples: 1, extent: 76, inputs: 64, outputs: 128, kernel: 3 },
+  { samples: 1, extent: 38, inputs: 128, outputs: 256, kernel: 3 },
+  { samples: 1, extent: 38, inputs: 256, outputs: 128, kernel: 1 },
+  { samples: 64, extent: 14, inputs: 1, outputs: 6, kernel: 5 },
+  { samples: 64, extent: 5, inputs: 6, outputs: 16, kernel: 5 },
+];
+
+export interface KernelRow {
+  /** Samples, rows and columns, channels in and out, kernel: `1x76x76 64->128 k3`. */
+  readonly layer: string;
+  readonly pass: BenchPass;
+  /** Median of the repetitions. */
+  readonly ms: number;
+  readonly gflops: number;
+  readonly shareOfPeak: number;
+}
+
+export interface KernelBench {
+  /** Best of several measurements of f32x4 multiply-add in registers, on one core. */
+  readonly peakGflops: number;
+  readonly rows: readonly KernelRow[];
+}
+
+export interface KernelBenchOptions {
+  readonly layers?: readonly BenchLayer[];
+  /** Time for the repetitions of each kernel, after warming up. */
+  readonly kernelMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Repetitions before any is counted: by then V8 has optimised the kernel. */
+const WARM_UP = 3;
+const LEAST_REPETITIONS = 5;
+const PEAK_ITERATIONS = 300_000;
+
+/**
+ * Measures every pass of every layer.
+ * @throws {KernelError} when the kernels were not built; the signal's reason when aborted
+ */
+export async function benchKernels(options: KernelBenchOptions = {}): Promise<KernelBench> {
+  const { layers = BENCH_LAYERS, kernelMs = 150, signal } = options;
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1024, shared: true });
+  const kernels = instantiate(await loadKernels(), memory);
+  await using engine = await createEngine();
+  let peakGflops = measurePeak(kernels);
+  const timed: Omit<KernelRow, 'shareOfPeak'>[] = [];
+  for (const layer of layers) {
+    timed.push(...(await timeLayer(engine, layer, kernelMs, signal)));
+    peakGflops = Math.max(peakGflops, measurePeak(kernels));
+  }
+  return { peakGflops, rows: timed.map((row) => ({ ...row, shareOfPeak: row.gflops / peakGflops })) };
+}
+
+/** GFLOP/s of multiply-add in registers, in the calling thread: the best of a few, the first ones warm up. */
+function measurePeak(kernels: Kernels): number {
+  const rates = Array.from({ length: 8 }, () => {
+    const began = performance.now();
+    kernels.multiplyAddPeak(PEAK_ITERATIONS, 0.999, 1e-3);
+    return (kernels.multiplyAddFlops() * PEAK_ITERATIONS) / (performance.now() - began) / 1e6;
+  });
+  return Math.max(...rates);
+}
+
+async function timeLayer(
+  engine: Engine,
+  layer: BenchLayer,
+  kernelMs: number,
+  signal?: AbortSignal,
+): Promise<Omit<KernelRow, 'shareOfPeak'>[]> {
+  const { bytes, passes } = callsOf(layer);
+  const arena = await engine.allocate(bytes);
+  try {
+    fillRandomly(arena);
+    const { samples, extent, inputs, outputs, kernel } = layer;
+    const flops = 2 * samples * extent ** 2 * kernel ** 2 * inputs * outputs;
+    const name = `${samples}x${extent}x${extent} ${inputs}->${outputs} k${kernel}`;
+    const rows: Omit<KernelRow, 'shareOfPeak'>[] = [];
+    for (const [pass, calls] of passes) {
+      const ms = await medianMs(arena, calls, kernelMs, signal);
+      rows.push({ layer: name, pass, ms, gflops: flops / ms / 1e6 });
+    }
+    return rows;
+  } finally {
+    arena.release();
+  }
+}
+
+/** Values in [-0.5, 0.5); where a weight gradient reads beyond a row they are finite, which is all that matters to its speed. */
+function fillRandomly(arena: Arena): void {
+  const floats = new Float32Array(
+    arena.bytes.buffer,
+    arena.bytes.byteOffset,
+    Math.floor(arena.bytes.byteLength / FLOAT_BYTES),
+  );
+  for (let i = 0; i < floats.length; i++) floats[i] = ((Math.imul(i, 0x9e3779b1) >>> 8) & 0xffff) / 0x10000 - 0.5;
+}
+
+async function medianMs(
+  arena: Arena,
+  calls: readonly KernelCall[],
+  kernelMs: number,
+  signal?: AbortSignal,
+): Promise<number> {
+  const submission = arena.compile(calls);
+  for (let i = 0; i < WARM_UP; i++) await arena.run(submission, signal);
+  const times: number[] = [];
+  for (let total = 0; total < kernelMs || times.length < LEAST_REPETITIONS;) {
+    const ms = await arena.run(submission, signal);
+    times.push(ms);
+    total += ms;
+  }
+  return times.toSorted((a, b) => a - b)[times.length >> 1]!;
+}
