@@ -9,7 +9,7 @@ import {
   type PackWeightsCall,
 } from '../../src/tensor/call.ts';
 import { FLOAT_BYTES, type Border, type View } from '../../src/tensor/view.ts';
-import { ANYTHING, SUMS, extents, forAll, storages, type Sandbox } from './sandbox.ts';
+import { ANYTHING, extents, forAll, storages, sumsOf, type Sandbox } from './sandbox.ts';
 
 const engine = await createEngine();
 test.after.always(() => engine.close());
@@ -127,7 +127,7 @@ test('a convolution agrees with the reference over random shapes, windows, borde
         slope: c.slope,
       };
       sandbox.writesList('packed', pack.packed, packedWeightsBytes(c.rows, columns, taps.length) / FLOAT_BYTES);
-      sandbox.writes('target', target, SUMS);
+      sandbox.writes('target', target, sumsOf(columns * taps.length));
       await sandbox.agrees(t, engine, [pack, convolve]);
     },
     150,
@@ -148,7 +148,7 @@ test('a convolution of more rows than a strip holds agrees with the reference', 
       const target = sandbox.view([1, 5, height, width]);
       const pack = packed(sandbox, 5, 48, 9);
       sandbox.writesList('packed', pack.packed, packedWeightsBytes(5, 48, 9) / FLOAT_BYTES);
-      sandbox.writes('target', target, SUMS);
+      sandbox.writes('target', target, sumsOf(48 * 9));
       await sandbox.agrees(t, engine, [
         pack,
         { kind: 'convolve', source, target, packed: pack.packed, taps, bias: 0, slope: 1 },
@@ -209,7 +209,7 @@ test('a convolution carries NaN and infinity to its outputs', async (t) => {
       const target = sandbox.view([1, 4, 5, 9]);
       const pack = packed(sandbox, 4, 2, 9);
       sandbox.writesList('packed', pack.packed, packedWeightsBytes(4, 2, 9) / FLOAT_BYTES);
-      sandbox.writes('target', target, SUMS);
+      sandbox.writes('target', target, sumsOf(2 * 9));
       await sandbox.agrees(t, engine, [
         pack,
         { kind: 'convolve', source, target, packed: pack.packed, taps, bias: 0, slope: 0 },
@@ -237,7 +237,7 @@ test('weight gradients agree with the reference over random shapes, windows, bor
       const target = sandbox.list(length);
       const scratchLength = convolveWeightsScratch(inputs, taps.length) / FLOAT_BYTES;
       const scratch = sandbox.list(scratchLength);
-      sandbox.writesList('target', target, length, SUMS);
+      sandbox.writesList('target', target, length, sumsOf(samples * height * width));
       // What is left in the working memory is nobody's business.
       sandbox.writesList('scratch', scratch, scratchLength, ANYTHING);
       const tapIndex = taps.map((_, tap) => taps.length - tap);
@@ -266,7 +266,7 @@ test('weight gradients of rows longer than one chunk agree with the reference', 
       const target = sandbox.list(54);
       const scratchLength = convolveWeightsScratch(2, 9) / FLOAT_BYTES;
       const scratch = sandbox.list(scratchLength);
-      sandbox.writesList('target', target, 54, SUMS);
+      sandbox.writesList('target', target, 54, sumsOf(3 * width));
       sandbox.writesList('scratch', scratch, scratchLength, ANYTHING);
       const tapIndex = taps.map((_, tap) => tap);
       await sandbox.agrees(t, engine, [
@@ -285,7 +285,7 @@ test('sums over planes agree with the reference', async (t) => {
   await forAll(planes, async ({ extent, storage }, sandbox) => {
     const source = sandbox.view(extent, storage);
     const target = sandbox.list(extent[1]);
-    sandbox.writesList('target', target, extent[1], SUMS);
+    sandbox.writesList('target', target, extent[1], sumsOf(extent[0] * extent[2] * extent[3]));
     await sandbox.agrees(t, engine, [{ kind: 'sumPlanes', source, target }]);
   });
 });

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 
 import { createEngine } from '../../src/kernels/wasm-engine.ts';
 import { FLOAT_BYTES, type View } from '../../src/tensor/view.ts';
-import { SUMS, forAll, type Sandbox } from './sandbox.ts';
+import { forAll, sumsOf, type Sandbox } from './sandbox.ts';
 
 const engine = await createEngine();
 test.after.always(() => engine.close());
@@ -53,7 +53,7 @@ test('a fully connected layer agrees with the reference over random sizes', asyn
       const source = rows(sandbox, samples, inputs, options);
       const target = rows(sandbox, samples, outputs, options);
       const weights = sandbox.list(outputs * inputs);
-      sandbox.writes('target', target, SUMS);
+      sandbox.writes('target', target, sumsOf(inputs));
       await sandbox.agrees(t, engine, [
         { kind: 'dense', source, target, weights, bias: bias ? sandbox.list(outputs) : 0, slope },
       ]);
@@ -69,7 +69,7 @@ test('input gradients of a fully connected layer agree with the reference', asyn
       const targetGradient = rows(sandbox, samples, outputs, options);
       const sourceGradient = rows(sandbox, samples, inputs, options);
       const weights = sandbox.list(outputs * inputs);
-      sandbox.writes('source gradient', sourceGradient, SUMS);
+      sandbox.writes('source gradient', sourceGradient, sumsOf(outputs));
       await sandbox.agrees(t, engine, [{ kind: 'denseInput', targetGradient, sourceGradient, weights }]);
     },
     100,
@@ -83,7 +83,7 @@ test('weight gradients of a fully connected layer agree with the reference', asy
       const source = rows(sandbox, samples, inputs, options);
       const targetGradient = rows(sandbox, samples, outputs, options);
       const target = sandbox.list(outputs * inputs);
-      sandbox.writesList('target', target, outputs * inputs, SUMS);
+      sandbox.writesList('target', target, outputs * inputs, sumsOf(samples));
       await sandbox.agrees(t, engine, [{ kind: 'denseWeights', source, targetGradient, target }]);
     },
     100,

@@ -34,8 +34,13 @@ export const ANYTHING: Tolerance = { relative: Number.POSITIVE_INFINITY };
 /** Results of float32 arithmetic. */
 export const CLOSE: Tolerance = { relative: 1e-6 };
 
-/** Sums of products of numbers up to 1. Where few of them, or one, cancel to something small, rounding is not small relative to it. */
-export const SUMS: Tolerance = { relative: 1e-6, floor: 1 };
+/**
+ * Sums of so many random products. Where one cancels to something small, rounding is not small relative to it, but still to the size
+ * that such sums have: a third of the root of the number of terms.
+ */
+export function sumsOf(terms: number): Tolerance {
+  return { relative: 1e-6, floor: Math.sqrt(terms) / 3 };
+}
 
 /** How the planes of a view are stored. */
 export interface Storage {
