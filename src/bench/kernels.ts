@@ -28,14 +28,13 @@ export interface KernelRow {
   /** Median of the repetitions. */
   readonly ms: number;
   readonly gflops: number;
+  /** Best of several measurements of f32x4 multiply-add in registers, on one core, in the same run. */
+  readonly peakGflops: number;
   readonly shareOfPeak: number;
 }
 
-export interface KernelBench {
-  /** Best of several measurements of f32x4 multiply-add in registers, on one core. */
-  readonly peakGflops: number;
-  readonly rows: readonly KernelRow[];
-}
+/** A row before the peak is known: it is measured between the layers too. */
+type Timing = Omit<KernelRow, 'peakGflops' | 'shareOfPeak'>;
 
 export interface KernelBenchOptions {
   readonly layers?: readonly BenchLayer[];
@@ -53,18 +52,18 @@ const PEAK_ITERATIONS = 300_000;
  * Measures every pass of every layer.
  * @throws {KernelError} when the kernels were not built; the signal's reason when aborted
  */
-export async function benchKernels(options: KernelBenchOptions = {}): Promise<KernelBench> {
+export async function benchKernels(options: KernelBenchOptions = {}): Promise<readonly KernelRow[]> {
   const { layers = BENCH_LAYERS, kernelMs = 150, signal } = options;
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1024, shared: true });
   const kernels = instantiate(await loadKernels(), memory);
   await using engine = await createEngine();
   let peakGflops = measurePeak(kernels);
-  const timed: Omit<KernelRow, 'shareOfPeak'>[] = [];
+  const timed: Timing[] = [];
   for (const layer of layers) {
     timed.push(...(await timeLayer(engine, layer, kernelMs, signal)));
     peakGflops = Math.max(peakGflops, measurePeak(kernels));
   }
-  return { peakGflops, rows: timed.map((row) => ({ ...row, shareOfPeak: row.gflops / peakGflops })) };
+  return timed.map((timing) => ({ ...timing, peakGflops, shareOfPeak: timing.gflops / peakGflops }));
 }
 
 /** GFLOP/s of multiply-add in registers, in the calling thread: the best of a few, the first ones warm up. */
@@ -82,7 +81,7 @@ async function timeLayer(
   layer: BenchLayer,
   kernelMs: number,
   signal?: AbortSignal,
-): Promise<Omit<KernelRow, 'shareOfPeak'>[]> {
+): Promise<readonly Timing[]> {
   const { bytes, passes } = callsOf(layer);
   const arena = await engine.allocate(bytes);
   try {
@@ -90,12 +89,12 @@ async function timeLayer(
     const { samples, extent, inputs, outputs, kernel } = layer;
     const flops = 2 * samples * extent ** 2 * kernel ** 2 * inputs * outputs;
     const name = `${samples}x${extent}x${extent} ${inputs}->${outputs} k${kernel}`;
-    const rows: Omit<KernelRow, 'shareOfPeak'>[] = [];
+    const timings: Timing[] = [];
     for (const [pass, calls] of passes) {
       const ms = await medianMs(arena, calls, kernelMs, signal);
-      rows.push({ layer: name, pass, ms, gflops: flops / ms / 1e6 });
+      timings.push({ layer: name, pass, ms, gflops: flops / ms / 1e6 });
     }
-    return rows;
+    return timings;
   } finally {
     arena.release();
   }
