@@ -101,12 +101,17 @@ function stepMessages({ plan, stages, kind }: TableRequest): readonly Draft[] {
         parts: [{ tensor: '', box: transfer.box }],
       });
     redistribute(owned, needed).forEach(add('forward'));
-    if (train) adjoint(owned, needed).forEach(add('backward'));
+    if (train && learnsBefore(plan, stage)) adjoint(owned, needed).forEach(add('backward'));
   }
   for (const bucket of bucketsOf(plan, (parameter) => train || parameter.name === METRICS)) {
     drafts.push(...bucketMessages(bucket, stages, plan.devices.length));
   }
   return drafts;
+}
+
+/** Whether a stage before this one has parameters: only then is the gradient of this one's input of use to anybody. */
+export function learnsBefore(plan: Plan, stage: number): boolean {
+  return plan.parameters.some((parameter) => parameter.name !== METRICS && parameter.stage < stage);
 }
 
 function bucketMessages({ stage, owner, parts }: Bucket, stages: readonly Stage[], devices: number): readonly Draft[] {

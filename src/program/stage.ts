@@ -8,6 +8,7 @@ import { FLOAT_BYTES, slice, type View } from '../tensor/view.ts';
 import type { ParameterAddresses } from './convolution.ts';
 import { mine, takesPart, theirs, type Emission } from './emission.ts';
 import { emitBackward, emitForward, reserveActivation, reserveGradient } from './layers.ts';
+import { learnsBefore } from './messages.ts';
 import { planesBytes, type Stored } from './planes.ts';
 import { extentBytes } from './storage.ts';
 import { emitPack, slotViews } from './transfers.ts';
@@ -147,7 +148,7 @@ function wantsInputGradient({ model, stages }: Emission, stage: number, l: numbe
 /** Backward: sum the output's gradient from all who used it, walk the layers back, pack what belongs to neighbours. */
 export function emitBackwardStage(emission: Emission, stage: number): void {
   const { linker, gradients } = emission;
-  if (takesPart(emission, stage)) {
+  if (takesPart(emission, stage) && learnsBefore(emission.plan, stage + 1)) {
     if (stage < emission.stages.length - 1) gradients[stage]!.output = emitSumGradient(emission, stage);
     emitLayersBackward(emission, stage);
   }
