@@ -3,20 +3,22 @@
 import { createHash } from 'node:crypto';
 import { Collective } from '../../src/collective/collective.ts';
 import type { Dataset } from '../../src/dataset/dataset.ts';
-import type { Engine } from '../../src/kernels/engine.ts';
+import type { Arena, Engine } from '../../src/kernels/engine.ts';
 import { initialParameters } from '../../src/model/init.ts';
 import type { Model } from '../../src/model/layers.ts';
 import { makePlan } from '../../src/planner/make-plan.ts';
-import type { PlanRequest } from '../../src/planner/plan.ts';
+import type { Plan, PlanRequest } from '../../src/planner/plan.ts';
 import { compileProgram } from '../../src/program/compile.ts';
+import type { Normalization } from '../../src/program/options.ts';
+import type { Program } from '../../src/program/program.ts';
 import { CHUNK_BYTES, HEADER_BYTES } from '../../src/protocol/frame.ts';
-import { uniform } from '../../src/tensor/random.ts';
-import type { TrainingEvent } from '../../src/training/events.ts';
+import type { Result, TrainingEvent } from '../../src/training/events.ts';
 import { LocalRun, type Snapshot } from '../../src/training/local-run.ts';
 import type { TensorMap } from '../../src/training/parameters.ts';
 import { variantsOf, type ScheduleOptions } from '../../src/training/schedule.ts';
 import type { Faults } from '../../src/transport/faults.ts';
-import { createMemoryNetwork } from '../../src/transport/memory.ts';
+import { createMemoryNetwork, type MemoryNode } from '../../src/transport/memory.ts';
+import type { Session } from '../../src/transport/transport.ts';
 
 export interface ClusterOptions {
   readonly model: Model;
@@ -28,16 +30,50 @@ export interface ClusterOptions {
   readonly steps: number;
   readonly startStep?: number;
   readonly checkpointEverySteps?: number;
+  readonly shuffle?: boolean;
+  readonly seed?: number;
   readonly initial?: TensorMap;
   readonly momentum?: number;
   readonly weightDecay?: number;
   readonly rate?: number;
+  readonly normalization?: Normalization;
   readonly faults?: Faults;
+  readonly stallMs?: number;
+  /** Name of the run in handles. */
+  readonly run?: string;
+  /** Called when messages have arrived and before kernels read them: a place to damage memory. */
+  readonly tamper?: (arrival: Arrival) => void;
   /** One engine for all devices, or one each. */
   readonly engine: (rank: number) => Engine;
 }
 
+/** Messages that lie in their slots. */
+export interface Arrival {
+  readonly rank: number;
+  readonly iteration: number;
+  readonly messages: readonly number[];
+  readonly program: Program;
+  readonly memory: Uint8Array;
+}
+
+/** One device of the cluster. */
+export interface Member {
+  readonly run: LocalRun;
+  readonly program: Program;
+  readonly arena: Arena;
+  readonly events: readonly TrainingEvent[];
+}
+
+export interface Cluster extends AsyncDisposable {
+  readonly plan: Plan;
+  /** By rank. */
+  readonly members: readonly Member[];
+  /** By step, as rank 0 would write them. */
+  readonly snapshots: ReadonlyMap<number, Snapshot>;
+}
+
 export interface ClusterOutcome {
+  readonly results: readonly Result[];
   /** By rank. */
   readonly checksums: readonly string[];
   /** By step, as rank 0 would write them. */
@@ -55,91 +91,88 @@ export function checksumOf(tensors: TensorMap): string {
 
 /** Runs the job to its end on every device at once. @throws what stopped the first of them */
 export async function trainInMemory(options: ClusterOptions): Promise<ClusterOutcome> {
+  await using cluster = await openCluster(options);
+  const { members, snapshots } = cluster;
+  const stopAll = (error: unknown): never => {
+    for (const { run } of members) run.abort(error);
+    throw error;
+  };
+  const results = await Promise.all(members.map(({ run }) => run.train().catch(stopAll)));
+  return {
+    results,
+    checksums: results.map(({ weightsChecksum }) => weightsChecksum),
+    snapshots,
+    events: members.map(({ events }) => events),
+  };
+}
+
+/** Prepares a run on every device; nobody drives them yet. */
+export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const names = Array.from({ length: options.devices }, (_, rank) => `node${rank + 1}`);
+  const plan = makePlan(options.model, names, { batch: options.batch, request: options.request });
   const network = createMemoryNetwork(names, options.faults ? { faults: options.faults } : {});
   const snapshots = new Map<number, Snapshot>();
-  const events = names.map((): TrainingEvent[] => []);
-  const runs: LocalRun[] = [];
+  const members: Member[] = [];
+  const close = async () => {
+    await Promise.all(members.map(({ run }) => run.close()));
+    for (const node of network.values()) node.close();
+  };
   try {
     for (const [rank, name] of names.entries()) {
-      runs.push(
-        await openRun(options, {
-          names,
-          rank,
-          transport: network.get(name)!.transport,
-          snapshots,
-          events: events[rank]!,
-        }),
-      );
+      members.push(await openMember(options, { plan, rank, node: network.get(name)!, snapshots }));
     }
-    const results = await Promise.all(runs.map((run) => run.train().catch((error: unknown) => stopAll(runs, error))));
-    return { checksums: results.map(({ weightsChecksum }) => weightsChecksum), snapshots, events };
-  } finally {
-    await Promise.all(runs.map((run) => run.close()));
-    for (const node of network.values()) node.close();
+  } catch (error) {
+    await close();
+    throw error;
   }
+  return { plan, members, snapshots, [Symbol.asyncDispose]: close };
 }
 
-function stopAll(runs: readonly LocalRun[], error: unknown): never {
-  for (const run of runs) run.abort(error);
-  throw error;
-}
-
-interface Member {
-  readonly names: readonly string[];
+interface Place {
+  readonly plan: Plan;
   readonly rank: number;
-  readonly transport: import('../../src/transport/transport.ts').Transport;
+  readonly node: MemoryNode;
   readonly snapshots: Map<number, Snapshot>;
-  readonly events: TrainingEvent[];
 }
 
-async function openRun(
-  options: ClusterOptions,
-  { names, rank, transport, snapshots, events }: Member,
-): Promise<LocalRun> {
-  const { model, batch, steps, train, test, startStep = 0 } = options;
-  const plan = makePlan(model, names, { batch, request: options.request });
-  const schedule: ScheduleOptions = {
-    trainSamples: train.count,
-    testSamples: test?.count ?? 0,
-    batch,
-    steps,
-    startStep,
-    checkpointEverySteps: options.checkpointEverySteps ?? 1,
-    seed: 1,
-    shuffle: true,
-  };
-  const program = compileProgram(model, plan, rank, {
+async function openMember(options: ClusterOptions, { plan, rank, node, snapshots }: Place): Promise<Member> {
+  const { run: name = '0123456789abcdef', normalization = { mean: [], deviation: [] } } = options;
+  const schedule = scheduleOf(options);
+  const program = compileProgram(options.model, plan, rank, {
     framing: { chunkBytes: CHUNK_BYTES, headerBytes: HEADER_BYTES },
     optimizer: { rate: options.rate ?? 0.05, momentum: options.momentum ?? 0.9, weightDecay: options.weightDecay ?? 0 },
-    normalization: { mean: [], deviation: [] },
+    normalization,
     writers: [0],
     variants: variantsOf(schedule),
   });
   const arena = await options.engine(rank).allocate(program.arenaBytes);
-  const session = transport.open({
+  const session = node.transport.open({
     job: 'test',
     run: '0123456789abcdef',
     planHash: 'fedcba9876543210',
-    peers: names.filter((_, other) => other !== rank),
+    peers: plan.devices.filter((_, other) => other !== rank),
     memory: arena.bytes,
   });
-  const run = new LocalRun({
-    run: '0123456789abcdef',
+  const tamper = (iteration: number, messages: readonly number[]) =>
+    options.tamper?.({ rank, iteration, messages, program, memory: arena.bytes });
+  const events: TrainingEvent[] = [];
+  const run: LocalRun = new LocalRun({
+    run: name,
     plan,
     program,
     arena,
-    collective: new Collective(session, names, (reason) => run.abort(reason)),
-    train,
-    test,
+    collective: new Collective(tampered(session, tamper), plan.devices, (reason) => run.abort(reason)),
+    train: options.train,
+    test: options.test,
     schedule,
-    normalization: { mean: [], deviation: [] },
-    initial: options.initial ?? new Map([...initialParameters(model, 1)].map(([name, { values }]) => [name, values])),
+    normalization,
+    initial: options.initial ?? initialTensors(options.model),
     write: rank === 0 ? keep : undefined,
-    checksumOf: (tensors) => checksumOf(new Map([...tensors].filter(([name]) => !name.startsWith('momentum.')))),
+    checksumOf: (tensors) => checksumOf(new Map([...tensors].filter(([tensor]) => !tensor.startsWith('momentum.')))),
     emit: (event) => events.push(event),
+    ...(options.stallMs === undefined ? {} : { stallMs: options.stallMs }),
   });
-  return run;
+  return { run, program, arena, events };
 
   function keep(snapshot: Snapshot): Promise<string> {
     snapshots.set(snapshot.step, snapshot);
@@ -147,24 +180,29 @@ async function openRun(
   }
 }
 
-/** Noise images with labels that follow from them, so that there is something to learn. */
-export function randomDataset(shape: readonly [number, number, number], classes: number, count: number): Dataset {
-  const bytes = shape[0] * shape[1] * shape[2];
-  const noise = new Float32Array(count * bytes);
-  uniform(noise, 1, 7);
-  const pixels = Uint8Array.from(noise, (value) => Math.floor((value + 1) * 127.5));
-  const labels = Uint8Array.from({ length: count }, (_, i) => pixels[i * bytes]! % classes);
+/** Weights of seed 1 by name. */
+export function initialTensors(model: Model): TensorMap {
+  return new Map([...initialParameters(model, 1)].map(([name, { values }]) => [name, values]));
+}
+
+function scheduleOf(options: ClusterOptions): ScheduleOptions {
+  const { batch, steps, train, test, startStep = 0, checkpointEverySteps = 1, seed = 1, shuffle = true } = options;
+  const samples = { trainSamples: train.count, testSamples: test?.count ?? 0 };
+  return { ...samples, batch, steps, startStep, checkpointEverySteps, seed, shuffle };
+}
+
+/** The session, telling of messages before whoever waits for them goes on. */
+function tampered(session: Session, tamper: (iteration: number, messages: readonly number[]) => void): Session {
   return {
-    count,
-    shape,
-    labels,
-    read: (indices, target) => {
-      Array.from(indices).forEach((index, k) =>
-        target.set(pixels.subarray(index * bytes, (index + 1) * bytes), k * bytes),
-      );
-      return Promise.resolve();
+    statistics: session.statistics,
+    expect: (iteration, slots) => session.expect(iteration, slots),
+    send: (iteration, outgoing, signal) => session.send(iteration, outgoing, signal),
+    arrived: async (iteration, messages, signal) => {
+      await session.arrived(iteration, messages, signal);
+      tamper(iteration, messages);
     },
-    close: () => Promise.resolve(),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
+    free: (iteration, checksums) => session.free(iteration, checksums),
+    freed: (iteration, peer, signal) => session.freed(iteration, peer, signal),
+    close: () => session.close(),
   };
 }
