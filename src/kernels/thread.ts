@@ -16,7 +16,7 @@ export interface Request {
 }
 
 /** Megabytes that the worker's own JavaScript may use; kernels live in WebAssembly memory and need none of it. */
-const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2, codeRangeSizeMb: 0 };
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 };
 
 /** Arenas are counted from 0. */
 const NO_ARENA = -1;

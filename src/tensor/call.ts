@@ -81,6 +81,7 @@ export interface PackWeightsCall {
  * target[n, r, y, x] = act(bias[r] + Σ_c Σ_tap packed[r][c][tap] · source[n, c, (y, x) at + taps[tap] bytes]).
  * `source.offset` is the pixel that tap offset 0 of output (0, 0) reads; `source.extent` is not used beyond extent[1] (columns).
  * Source and target rows have pixel stride 4. Rows r beyond target.extent[1] are not stored.
+ * Each output is a float32 sum that begins anew after every chunk of columns of at most 288 terms; chunks are added in order.
  */
 export interface ConvolveCall {
   readonly kind: 'convolve';
