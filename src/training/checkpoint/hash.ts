@@ -1,6 +1,7 @@
 /** Hashes that name things: a model, weights, a file. SHA-256 in hexadecimal. */
 
 import { createHash } from 'node:crypto';
+import { bufferSourceToUint8Array } from 'typed-array-utils';
 import type { Model } from '../../model/layers.ts';
 import type { TensorValues } from '../../model/parameters.ts';
 
@@ -22,7 +23,7 @@ export function weightsChecksum(tensors: ReadonlyMap<string, TensorValues>): str
   const hash = createHash('sha256');
   for (const [name, { values }] of tensors) {
     if (!name.startsWith(MOMENTUM_PREFIX)) {
-      hash.update(`${name}\n`).update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      hash.update(`${name}\n`).update(bufferSourceToUint8Array(values));
     }
   }
   return hash.digest('hex').slice(0, 16);

@@ -6,6 +6,7 @@
  *     {"conv1.weight": {"dtype": "F32", "shape": [6,1,5,5], "data_offsets": [0, 600]}, …, "__metadata__": {…}}
  */
 
+import { bufferSourceToDataView, bufferSourceToUint8Array } from 'typed-array-utils';
 import * as v from 'valibot';
 import type { TensorValues } from '../../model/parameters.ts';
 import { FLOAT_BYTES } from '../../tensor/view.ts';
@@ -43,10 +44,7 @@ export function encodeSafetensors({ tensors, metadata }: SafetensorsContent): re
   const head = new Uint8Array(HEADER_LENGTH_BYTES + padded).fill(0x20);
   new DataView(head.buffer).setBigUint64(0, BigInt(padded), true);
   head.set(json, HEADER_LENGTH_BYTES);
-  const data = [...tensors.values()].map(
-    ({ values }) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
-  );
-  return [head, ...data];
+  return [head, ...[...tensors.values()].map(({ values }) => bufferSourceToUint8Array(values))];
 }
 
 /**
@@ -57,7 +55,7 @@ export function decodeSafetensors(bytes: Uint8Array): SafetensorsContent | Safet
   if (bytes.length < HEADER_LENGTH_BYTES) {
     return { fault: 'truncated', what: `got ${bytes.length} bytes, want at least a header` };
   }
-  const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  const length = bufferSourceToDataView(bytes).getBigUint64(0, true);
   const dataStart = HEADER_LENGTH_BYTES + Number(length);
   if (dataStart > bytes.length) {
     return { fault: 'truncated', what: `got ${bytes.length} bytes, its header alone wants ${dataStart}` };
