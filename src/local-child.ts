@@ -17,7 +17,8 @@ export type ChildMessage =
 let node: Node | undefined;
 
 function tell(message: ChildMessage): void {
-  process.send?.(message);
+  // Without a parent there is nobody to tell, and sending would be an error of its own.
+  if (process.connected) process.send?.(message, undefined, {}, () => {});
 }
 
 async function start(config: NodeConfig): Promise<void> {

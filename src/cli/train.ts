@@ -1,8 +1,10 @@
 /** mqtile train: hands a job to a cluster, on this machine or through a daemon, and follows it to its end. */
 
 import { relative } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import {
   InputError,
+  MqtileError,
   Operator,
   RunError,
   checkJob,
@@ -40,6 +42,9 @@ Example: mqtile train flows/lenet5-mnist.yaml --local 4
 
 export const trainCommand: Command = { name: 'train', summary: 'train a job and show how it goes', help: HELP, run };
 
+/** A connection that breaks may be noticed this long before the end of the process at its other end. */
+const EXIT_MS = 500;
+
 const OPTIONS = {
   local: { type: 'string' },
   grid: { type: 'string' },
@@ -73,13 +78,25 @@ async function trainLocally(submission: Submission, count: number, view: TrainVi
   view.say(
     `${job.model.name}: ${trainSamples.toLocaleString('en')} training images, ${testSamples.toLocaleString('en')} test images, batch ${job.batch}, ${steps.toLocaleString('en')} steps${resumed}`,
   );
-  const options = {
-    nodes: count,
-    onExit: (node: string, how: string) => view.say(`${node} ended unexpectedly (${how})`),
-  };
-  await using cluster = await startLocalCluster(options);
+  const exited = Promise.withResolvers<string>();
+  const onExit = (node: string, how: string) => exited.resolve(`lost ${node}: it ended (${how})`);
+  await using cluster = await startLocalCluster({ nodes: count, onExit });
   view.cluster(cluster);
-  return await train(submission, { url: `mqtt://127.0.0.1:${cluster.nodes[0]!.port}`, cluster: cluster.cluster }, view);
+  const url = `mqtt://127.0.0.1:${cluster.nodes[0]!.port}`;
+  try {
+    return await train(submission, { url, cluster: cluster.cluster }, view);
+  } catch (error) {
+    throw (await lostNode(error, exited.promise)) ?? error;
+  }
+}
+
+/** Who starts the nodes knows better than their peers why one is gone. */
+async function lostNode(error: unknown, exited: Promise<string>): Promise<RunError | undefined> {
+  if (!(error instanceof MqtileError) || !['peerLost', 'nodeGone'].includes(error.code)) return undefined;
+  const why = await Promise.race([exited, setTimeout(EXIT_MS, undefined)]);
+  return why === undefined
+    ? undefined
+    : new RunError('peerLost', `${why}; go on with mqtile train --resume`, { cause: error });
 }
 
 async function train(

@@ -38,6 +38,12 @@ export class Agreement {
     return this.#abort.signal;
   }
 
+  /** A lost peer is noticed by every part of a run that waits for it: of that, what a person can do about it is said here. */
+  causeOf(error: unknown): unknown {
+    const lost = error instanceof TransportError && error.code === 'peerLost' && this.signal.aborted;
+    return lost ? this.signal.reason : error;
+  }
+
   /** Says what this node is doing for the job. */
   say(state: Member['state'], more: Partial<Member> = {}): void {
     const { name, info, cluster, bulletin } = this.#context;

@@ -64,7 +64,7 @@ async function takePart(context: NodeContext, spec: Spec, expectedHash: string, 
     checkVersions(context, spec, { planHash, expectedHash });
     await work({ context, spec, job, plan, planHash, agreement, ended, gauge });
   } catch (error) {
-    const failure = failureOf(error);
+    const failure = failureOf(agreement?.causeOf(error) ?? error);
     context.log(`${name}: ${failure.reason}`);
     agreement?.say('failed', failure);
   } finally {

@@ -11,8 +11,11 @@ import type { Submission } from './submission.ts';
 /** A node answers a submission within this time: it may first wait for its peers. */
 const ANSWER_MS = 20_000;
 
-/** After the first failure the other members have this long to say theirs. */
-const VERDICT_MS = 6_000;
+/** After the first member that only followed another's failure, that other one has this long to say its cause. */
+const CAUSE_MS = 6_000;
+
+/** After the first cause, the other members have this long to say theirs: they may know a better one, or be gone. */
+const VERDICT_MS = 500;
 
 /** A run that was accepted. */
 export interface AcceptedRun {
@@ -162,7 +165,8 @@ class Ending {
   heard(node: string, member: Member): void {
     if (member.state === 'done' && member.result) this.#results.set(node, member.result);
     if (member.state === 'failed') {
-      if (this.#failures.size === 0) setTimeout(() => this.#verdict(), VERDICT_MS).unref();
+      const waitMs = member.code === 'memberFailed' ? CAUSE_MS : VERDICT_MS;
+      setTimeout(() => this.#verdict(), waitMs).unref();
       this.#failures.set(node, member);
     }
     if (this.#results.size === this.#members.length) this.#settle.resolve(this.#results);
