@@ -23,7 +23,10 @@ export interface JobData {
 /** Stochastic gradient descent as PyTorch defines it. */
 export interface OptimizerOptions {
   readonly kind: 'sgd';
+  /** At the first step. */
   readonly rate: number;
+  /** `linear`: falls in a straight line to 0 at the end of the job. */
+  readonly decay: 'none' | 'linear';
   readonly momentum: number;
   readonly weightDecay: number;
 }

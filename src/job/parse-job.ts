@@ -49,6 +49,7 @@ const data = object({
 const optimizer = object({
   kind: v.optional(v.literal('sgd', 'sgd'), 'sgd'),
   rate: real('a number above 0', (value) => value > 0),
+  decay: v.optional(v.picklist(['none', 'linear'], 'none or linear'), 'none'),
   momentum: v.optional(
     real('a number from 0 to below 1', (value) => value >= 0 && value < 1),
     0,

@@ -112,7 +112,7 @@ const BLOCKS: PerCall<readonly number[]> = {
   softmaxCrossEntropy: (call) => [...viewsWords(call.logits, call.gradient), ...lossWords(call), call.labels],
   meanSquares: (call) => [...joinedWords(call.output, call.gradient), ...lossWords(call), 0],
   sgd: ({ weights, gradient, momentum, length, rate, coefficient, weightDecay }) => {
-    return [weights, gradient, momentum, length, float32(rate), float32(coefficient), float32(weightDecay)];
+    return [weights, gradient, momentum, length, rate, float32(coefficient), float32(weightDecay)];
   },
   checksum: ({ offset, bytes, target }) => [offset, bytes, target],
 };

@@ -70,11 +70,12 @@ export const NEEDS: PerCall<Needs> = {
     ],
   }),
   meanSquares: (call) => ({ spans: lossSpans(call, call.output), rules: lossRules(call, call.output) }),
-  sgd: ({ weights, gradient, momentum, length, coefficient }) => ({
+  sgd: ({ weights, gradient, momentum, length, rate, coefficient }) => ({
     spans: [
       listSpan('weights', weights, length),
       listSpan('gradient', gradient, length),
       listSpan('momentum', momentum, momentum === 0 ? 0 : length),
+      listSpan('rate', rate, 1),
     ],
     rules: [[momentum !== 0 || coefficient === 0, 'a momentum coefficient without momentum values']],
   }),

@@ -17,6 +17,7 @@ interface Span {
   readonly end: number;
   readonly receive: readonly number[];
   readonly send: readonly Message[];
+  readonly collect: readonly number[];
 }
 
 interface Spans {
@@ -44,6 +45,7 @@ export function compileIteration(request: IterationRequest): {
   );
   const phase = (evenSpan: Span, oddSpan: Span): Phase => ({
     receive: evenSpan.receive,
+    collect: evenSpan.collect,
     send: nearestFirst(evenSpan.send, rank, request.plan.devices.length),
     calls: [even!.calls.slice(evenSpan.start, evenSpan.end), odd!.calls.slice(oddSpan.start, oddSpan.end)],
   });
@@ -158,7 +160,9 @@ function emitStep(emission: Emission): Spans {
 
 function emitCheckpoint(emission: Emission): Spans {
   const empty = emptySpan(emission);
-  const gather = span(emission, { receive: theirs(emission, 'gather', 0), send: mine(emission, 'gather', 0) }, () =>
+  // Writers send to each other: whoever waited first would wait for ever.
+  const collect = theirs(emission, 'gather', 0);
+  const gather = span(emission, { receive: [], send: mine(emission, 'gather', 0), collect }, () =>
     emitReduce(emission, 0),
   );
   return { forward: [], loss: empty, backward: [], reduce: [], update: [], apply: empty, gather };
@@ -167,18 +171,20 @@ function emitCheckpoint(emission: Emission): Spans {
 interface SpanMessages {
   readonly receive: readonly Message[];
   readonly send: readonly Message[];
+  readonly collect?: readonly Message[];
 }
 
 const NO_MESSAGES: SpanMessages = { receive: [], send: [] };
 
-function span({ linker }: Emission, { receive, send }: SpanMessages, emit: () => void): Span {
+function span({ linker }: Emission, { receive, send, collect = [] }: SpanMessages, emit: () => void): Span {
   const start = linker.position;
   emit();
-  return { start, end: linker.position, receive: receive.map(({ id }) => id), send };
+  const ids = (messages: readonly Message[]) => messages.map(({ id }) => id);
+  return { start, end: linker.position, receive: ids(receive), send, collect: ids(collect) };
 }
 
 function emptySpan({ linker }: Emission): Span {
-  return { start: linker.position, end: linker.position, receive: [], send: [] };
+  return { start: linker.position, end: linker.position, receive: [], send: [], collect: [] };
 }
 
 /** Messages of a purpose that arrive for one stage and leave for another. */

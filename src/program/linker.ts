@@ -24,6 +24,7 @@ const ADDRESS_FIELDS = [
   'metrics',
   'gradient',
   'momentum',
+  'rate',
 ];
 
 interface Buffer {

@@ -3,9 +3,8 @@
 import type { IterationKind } from './messages.ts';
 import type { Framing } from './storage.ts';
 
-/** SGD as PyTorch defines it. */
+/** SGD as PyTorch defines it; the learning rate is not part of the program, because it may change from step to step. */
 export interface SgdOptions {
-  readonly rate: number;
   readonly momentum: number;
   readonly weightDecay: number;
 }

@@ -62,10 +62,19 @@ function emitPiece(emission: Emission, stage: number, { parameter, box }: Piece)
     linker.emit({ kind: 'add', source, target: flat(sum, values) });
   }
   if (parameter.name === METRICS) return;
-  const { rate, momentum: coefficient, weightDecay } = options.optimizer;
+  const { momentum: coefficient, weightDecay } = options.optimizer;
   const weights = pieceView(storage.parameters.get(parameter.name)!, parameter.extent, box).offset;
   const momentum = storage.owned.find((piece) => piece.parameter === parameter && piece.box === box)!.momentum;
-  linker.emit({ kind: 'sgd', weights, gradient: sum, momentum, length: values, rate, coefficient, weightDecay });
+  linker.emit({
+    kind: 'sgd',
+    weights,
+    gradient: sum,
+    momentum,
+    length: values,
+    rate: storage.rate,
+    coefficient,
+    weightDecay,
+  });
 
   function contribution(within: Emission, ofStage: number, piece: Piece, from: number): View {
     const message = theirs(within, 'gradient', ofStage).find((candidate) => candidate.from === from)!;

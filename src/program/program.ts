@@ -6,7 +6,7 @@ import type { View } from '../tensor/view.ts';
 import type { IterationKind, Message } from './messages.ts';
 import type { Storage } from './storage.ts';
 
-/** Wait for these messages, run these calls as one submission, send those messages. */
+/** Wait for these messages, run these calls as one submission, send those messages; then wait for what others read, not the calls. */
 export interface Phase {
   /** Ids of the messages whose slots the calls read. */
   readonly receive: readonly number[];
@@ -14,6 +14,8 @@ export interface Phase {
   readonly calls: readonly [even: readonly KernelCall[], odd: readonly KernelCall[]];
   /** Messages whose send regions the calls filled, nearest higher rank first, so that links do not collide. */
   readonly send: readonly Message[];
+  /** Ids of the messages that must have arrived when the phase ends; no call reads them, so that nobody waits before it has sent. */
+  readonly collect: readonly number[];
 }
 
 /** A tensor that can be read between phases: storage of a box. */

@@ -1,7 +1,7 @@
 /**
  * Storage: what keeps its place in the arena from the first iteration to the last. In this order:
  *
- *     (64 B never used) | parameters | momentum | metrics | checksums | images x2 | labels x2 | slots x2 | send regions | temporary buffers
+ *     (64 B never used) | parameters | momentum | metrics | rate | checksums | images x2 | labels x2 | slots x2 | send regions | temporary buffers
  *
  * Images, labels and receive slots exist twice, by parity of the iteration: one is read while the next one fills.
  */
@@ -34,6 +34,8 @@ export interface Storage {
   readonly parameters: ReadonlyMap<string, number>;
   readonly owned: readonly OwnedPiece[];
   readonly metrics: number;
+  /** The learning rate of the step, one float32. */
+  readonly rate: number;
   /** One 32-bit checksum per bucket of weights, in the order of `bucketsOf`. */
   readonly checksums: number;
   readonly images: ByParity;
@@ -76,6 +78,7 @@ export function layoutStorage(request: StorageRequest): Storage {
     parameters,
     owned,
     metrics: take(extentBytes(plan.parameters.at(-1)!.extent)),
+    rate: take(FLOAT_BYTES),
     checksums: take(bucketsOf(plan).length * 4),
     images: twice(length(request.samples) * request.imageBytes),
     labels: twice(plan.batch * 4),

@@ -165,6 +165,7 @@ function makeRun(parts: Parts): LocalRun {
     test: data.test,
     schedule,
     normalization: { mean, deviation },
+    learningRate: job.optimizer,
     initial: start.tensors,
     write: parts.writes ? (snapshot) => write(parts, snapshot) : undefined,
     checksumOf: (tensors) => weightsChecksum(withShapes(job, tensors)),

@@ -221,6 +221,7 @@ export interface SgdCall {
   readonly gradient: number;
   readonly momentum: number;
   readonly length: number;
+  /** Offset of one float32, the learning rate: it may change from step to step. */
   readonly rate: number;
   readonly coefficient: number;
   readonly weightDecay: number;

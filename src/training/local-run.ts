@@ -16,6 +16,7 @@ import { StepOrder } from './order.ts';
 import { ParameterStore, notFiniteError, type TensorMap } from './parameters.ts';
 import type { PixelNormalization } from './read.ts';
 import type { Batch, Loss, Run, Score } from './run.ts';
+import { rateOf, type LearningRate } from './learning-rate.ts';
 import { schedule, type Iteration, type ScheduleOptions } from './schedule.ts';
 import { StallWatch } from './stall-watch.ts';
 import { trainToEnd } from './trainer.ts';
@@ -37,6 +38,7 @@ export interface RunOptions {
   readonly test: Dataset | undefined;
   readonly schedule: ScheduleOptions;
   readonly normalization: PixelNormalization;
+  readonly learningRate: LearningRate;
   /** Weights, and momentum where it goes on, by tensor name. */
   readonly initial: TensorMap;
   /** Writes a checkpoint on nodes that do; @returns its path */
@@ -94,6 +96,7 @@ export class LocalRun implements Run {
     const now = await this.#begin();
     this.#stall.rest();
     const { epoch, step, samples } = now;
+    this.#parameters.setRate(rateOf(this.#options.learningRate, step, this.#options.schedule.steps));
     return { epoch, step, samples, images: this.#handles.images(now) };
   }
 

@@ -57,6 +57,11 @@ export class ParameterStore {
     }
   }
 
+  /** Sets the learning rate of the steps to come. */
+  setRate(rate: number): void {
+    this.#floats(this.#program.storage.rate, 1)[0] = rate;
+  }
+
   /** Every parameter and momentum, put together from what is held, owned and gathered in a checkpoint iteration. */
   collect(gathered: IterationProgram, parity: 0 | 1): Map<string, Float32Array> {
     const { storage, rank } = this.#program;

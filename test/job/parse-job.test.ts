@@ -51,7 +51,7 @@ test('defaults are filled in, and a job is plain JSON', (t) => {
     data: { kind: 'idx', images: '/base/a', labels: '/base/b', normalize: { mean: [0], std: [1] } },
     batch: 8,
     until: { steps: 20 },
-    optimizer: { kind: 'sgd', rate: 0.1, momentum: 0, weightDecay: 0 },
+    optimizer: { kind: 'sgd', rate: 0.1, decay: 'none', momentum: 0, weightDecay: 0 },
     seed: 1,
     shuffle: true,
     mode: 'strict',

@@ -60,7 +60,7 @@ const sgd = {
   gradient: 128,
   momentum: 0,
   length: 4,
-  rate: 1,
+  rate: 256,
   coefficient: 0,
   weightDecay: 0,
 } as const;

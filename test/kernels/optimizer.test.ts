@@ -28,7 +28,7 @@ for (const [name, of] of engines) {
       gradient,
       momentum,
       length: 2,
-      rate: 0.5,
+      rate: sandbox.values([0.5]),
       coefficient: 0.75,
       weightDecay: 0.125,
     };
@@ -93,7 +93,16 @@ test('SGD agrees with the reference, with and without momentum', async (t) => {
     if (momentum) sandbox.writesList('momentum', buffer, length, CLOSE);
     const coefficient = momentum ? 0.9 : 0;
     await sandbox.agrees(t, engine, [
-      { kind: 'sgd', weights, gradient, momentum: buffer, length, rate: 0.05, coefficient, weightDecay },
+      {
+        kind: 'sgd',
+        weights,
+        gradient,
+        momentum: buffer,
+        length,
+        rate: sandbox.values([0.05]),
+        coefficient,
+        weightDecay,
+      },
     ]);
   });
 });

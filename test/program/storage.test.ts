@@ -46,6 +46,7 @@ function regions({ model, plan }: Planned, program: Program, iteration: Iteratio
   for (const { momentum, box, parameter } of storage.owned)
     add(`momentum of ${parameter.name}`, momentum, 4 * volume(box));
   add('metrics', storage.metrics, 4 * (METRIC_SUMS + plan.devices.length));
+  add('rate', storage.rate, 4);
   add('checksums', storage.checksums, 4 * bucketsOf(plan).length);
   const images = length(plan.stages[0]!.needed[rank]![0]) * model.input[0] * model.input[1] * model.input[2];
   for (const parity of [0, 1] as const) {

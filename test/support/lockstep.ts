@@ -17,7 +17,12 @@ import type { Parameters, UntiledSample } from './untiled.ts';
 export const TEST_FRAMING = { chunkBytes: 4096, headerBytes: 64 };
 
 /** What programs under test are compiled for, unless a test says otherwise. */
-export const TEST_SGD: SgdOptions = { rate: 0.05, momentum: 0.9, weightDecay: 0 };
+/** SGD and its learning rate, the same in every step. */
+export interface TestSgd extends SgdOptions {
+  readonly rate: number;
+}
+
+export const TEST_SGD: TestSgd = { rate: 0.05, momentum: 0.9, weightDecay: 0 };
 
 export interface Lockstep {
   /** One iteration on the pixels and labels that {@link batchOf} draws from `seed`. */
@@ -36,7 +41,7 @@ export interface LockstepOptions {
   readonly model: Model;
   readonly plan: Plan;
   readonly variants: readonly Variant[];
-  readonly optimizer?: SgdOptions;
+  readonly optimizer?: TestSgd;
   readonly engine?: Engine;
 }
 
@@ -50,11 +55,12 @@ interface Device {
 export async function createLockstep(options: LockstepOptions): Promise<Lockstep> {
   const { model, plan, variants } = options;
   const engine = options.engine ?? createReferenceEngine();
+  const optimizer = options.optimizer ?? TEST_SGD;
   const devices: Device[] = [];
   for (const rank of plan.devices.keys()) {
     const program = compileProgram(model, plan, rank, {
       framing: TEST_FRAMING,
-      optimizer: options.optimizer ?? TEST_SGD,
+      optimizer,
       normalization: { mean: [], deviation: [] },
       writers: [0],
       variants,
@@ -63,6 +69,7 @@ export async function createLockstep(options: LockstepOptions): Promise<Lockstep
   }
   const values = initialParameters(model, 1);
   for (const { program, arena } of devices) {
+    floats(arena, program.storage.rate, 1)[0] = optimizer.rate;
     for (const [name, address] of program.storage.parameters) {
       const tensor = values.get(name)!.values;
       floats(arena, address, tensor.length).set(tensor);

@@ -18,6 +18,7 @@ import type { TensorMap } from '../../src/training/parameters.ts';
 import { variantsOf, type ScheduleOptions } from '../../src/training/schedule.ts';
 import type { Faults } from '../../src/transport/faults.ts';
 import { createMemoryNetwork, type MemoryNode } from '../../src/transport/memory.ts';
+import type { SessionTiming } from '../../src/transport/session.ts';
 import type { Session } from '../../src/transport/transport.ts';
 
 export interface ClusterOptions {
@@ -36,8 +37,13 @@ export interface ClusterOptions {
   readonly momentum?: number;
   readonly weightDecay?: number;
   readonly rate?: number;
+  readonly decay?: 'none' | 'linear';
   readonly normalization?: Normalization;
   readonly faults?: Faults;
+  /** Times of the delivery, e.g. short ones where frames get lost. */
+  readonly timing?: Partial<SessionTiming>;
+  /** Ranks that could write checkpoints, and so have every tensor; rank 0 alone unless said. */
+  readonly writers?: readonly number[];
   readonly stallMs?: number;
   /** Name of the run in handles. */
   readonly run?: string;
@@ -110,7 +116,8 @@ export async function trainInMemory(options: ClusterOptions): Promise<ClusterOut
 export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const names = Array.from({ length: options.devices }, (_, rank) => `node${rank + 1}`);
   const plan = makePlan(options.model, names, { batch: options.batch, request: options.request });
-  const network = createMemoryNetwork(names, options.faults ? { faults: options.faults } : {});
+  const { faults, timing } = options;
+  const network = createMemoryNetwork(names, { ...(faults ? { faults } : {}), ...(timing ? { timing } : {}) });
   const snapshots = new Map<number, Snapshot>();
   const members: Member[] = [];
   const close = async () => {
@@ -140,9 +147,9 @@ async function openMember(options: ClusterOptions, { plan, rank, node, snapshots
   const schedule = scheduleOf(options);
   const program = compileProgram(options.model, plan, rank, {
     framing: { chunkBytes: CHUNK_BYTES, headerBytes: HEADER_BYTES },
-    optimizer: { rate: options.rate ?? 0.05, momentum: options.momentum ?? 0.9, weightDecay: options.weightDecay ?? 0 },
+    optimizer: { momentum: options.momentum ?? 0.9, weightDecay: options.weightDecay ?? 0 },
     normalization,
-    writers: [0],
+    writers: options.writers ?? [0],
     variants: variantsOf(schedule),
   });
   const arena = await options.engine(rank).allocate(program.arenaBytes);
@@ -166,6 +173,7 @@ async function openMember(options: ClusterOptions, { plan, rank, node, snapshots
     test: options.test,
     schedule,
     normalization,
+    learningRate: { rate: options.rate ?? 0.05, decay: options.decay ?? 'none' },
     initial: options.initial ?? initialTensors(options.model),
     write: rank === 0 ? keep : undefined,
     checksumOf: (tensors) => checksumOf(new Map([...tensors].filter(([tensor]) => !tensor.startsWith('momentum.')))),

@@ -6,7 +6,7 @@ class Sgd {
   gradient: usize;
   momentum: usize;
   length: usize;
-  rate: f32;
+  rate: usize;
   coefficient: f32;
   weightDecay: f32;
 }
@@ -16,17 +16,18 @@ export function sgd(block: usize): void {
   const fields = changetype<Sgd>(block);
   const end = fields.length << 2;
   const vectors = end & ~15;
+  const rate = v128.load32_splat(fields.rate);
   for (let at: usize = 0; at < vectors; at += 16) {
     const weight = v128.load(fields.weights + at);
     const step = stepOf(fields, v128.load(fields.gradient + at), weight, fields.momentum != 0 ? v128.load(fields.momentum + at) : weight);
     if (fields.momentum != 0) v128.store(fields.momentum + at, step);
-    v128.store(fields.weights + at, f32x4.sub(weight, f32x4.mul(step, f32x4.splat(fields.rate))));
+    v128.store(fields.weights + at, f32x4.sub(weight, f32x4.mul(step, rate)));
   }
   for (let at = vectors; at < end; at += 4) {
     const weight = v128.load32_zero(fields.weights + at);
     const step = stepOf(fields, v128.load32_zero(fields.gradient + at), weight, fields.momentum != 0 ? v128.load32_zero(fields.momentum + at) : weight);
     if (fields.momentum != 0) v128.store_lane<f32>(fields.momentum + at, step, 0);
-    v128.store_lane<f32>(fields.weights + at, f32x4.sub(weight, f32x4.mul(step, f32x4.splat(fields.rate))), 0);
+    v128.store_lane<f32>(fields.weights + at, f32x4.sub(weight, f32x4.mul(step, rate)), 0);
   }
 }
 

@@ -6,6 +6,7 @@ import { read, write, type Memory } from './memory.ts';
 
 /** See {@link SgdCall}. A momentum that starts at zero gives PyTorch's first step, m = g. */
 export function sgd(memory: Memory, call: SgdCall): void {
+  const rate = read(memory, call.rate);
   for (let i = 0; i < call.length; i++) {
     const at = i * FLOAT_BYTES;
     const weight = read(memory, call.weights + at);
@@ -14,6 +15,6 @@ export function sgd(memory: Memory, call: SgdCall): void {
       step += call.coefficient * read(memory, call.momentum + at);
       write(memory, call.momentum + at, step);
     }
-    write(memory, call.weights + at, weight - call.rate * step);
+    write(memory, call.weights + at, weight - rate * step);
   }
 }
