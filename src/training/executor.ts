@@ -10,6 +10,7 @@ interface CompiledPhase {
   readonly receive: readonly number[];
   readonly submissions: readonly [even: Submission | undefined, odd: Submission | undefined];
   readonly send: readonly Transmission[];
+  readonly collect: readonly number[];
 }
 
 interface CompiledIteration {
@@ -63,13 +64,14 @@ export class Executor {
   /** Runs a phase of the current program. */
   async run(phase: Phase): Promise<void> {
     this.#signal.throwIfAborted();
-    const { receive, submissions, send } = this.#current!.phases.get(phase)!;
+    const { receive, submissions, send, collect } = this.#current!.phases.get(phase)!;
     await this.#wait(this.#collective.settled(send.map(({ id }) => id)));
     if (receive.length > 0) await this.#wait(this.#collective.arrived(this.#iteration, receive, this.#signal));
     const submission = submissions[parityOf(this.#iteration)];
     if (submission) this.clock.computeMs += await this.#arena.run(submission, this.#signal);
     this.#signal.throwIfAborted();
     this.#collective.post(this.#iteration, send, this.#signal);
+    if (collect.length > 0) await this.#wait(this.#collective.arrived(this.#iteration, collect, this.#signal));
   }
 
   async #wait(event: Promise<void>): Promise<void> {
@@ -103,7 +105,12 @@ function compileIteration(program: IterationProgram, rank: number, arena: Arena)
     phases: new Map(
       phases.map((phase) => [
         phase,
-        { receive: phase.receive, submissions: [compile(phase, 0), compile(phase, 1)], send: phase.send.map(sent) },
+        {
+          receive: phase.receive,
+          submissions: [compile(phase, 0), compile(phase, 1)],
+          send: phase.send.map(sent),
+          collect: phase.collect,
+        },
       ]),
     ),
     arriving: [arriving(0), arriving(1)],

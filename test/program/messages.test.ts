@@ -97,7 +97,7 @@ test('every message is sent by one phase of its sender and waited for by one pha
         const sorted = (ids: readonly number[]) => ids.toSorted((a, b) => a - b);
         const of = (side: 'from' | 'to') => messages.filter((message) => message[side] === rank).map(({ id }) => id);
         t.deepEqual(sorted(phases.flatMap(({ send }) => send.map(({ id }) => id))), of('from'));
-        t.deepEqual(sorted(phases.flatMap(({ receive }) => receive)), of('to'));
+        t.deepEqual(sorted(phases.flatMap(({ receive, collect }) => [...receive, ...collect])), of('to'));
       });
     }),
     { numRuns: 40 },
@@ -251,4 +251,16 @@ test('buckets hold every piece once, by stage and owner, and halos go before the
     'weights',
     'weights',
   ]);
+});
+
+test('writers of a checkpoint send to each other before any of them waits', (t) => {
+  const plan = makePlan(zooModel('lenet5'), ['a', 'b', 'c'], { batch: 8, request: { grid: [1, 3] } });
+  const options = { framing: TEST_FRAMING, optimizer: TEST_SGD, normalization: { mean: [], deviation: [] } };
+  const variants = [{ kind: 'checkpoint', samples: 8 } as const];
+  for (const rank of [0, 1, 2]) {
+    const program = compileProgram(zooModel('lenet5'), plan, rank, { ...options, writers: [0, 1, 2], variants });
+    const { gather } = program.iterations.get('checkpoint')!;
+    t.deepEqual(gather.receive, []);
+    t.deepEqual([gather.send.length, gather.collect.length], [2, 2]);
+  }
 });
