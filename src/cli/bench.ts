@@ -26,7 +26,7 @@ export const benchCommand: Command = {
 };
 
 /** Loaded only when asked for, like everything that a command does not always need. */
-const BENCHMARKS: ReadonlyMap<string, () => Promise<readonly object[]>> = new Map([
+const BENCHMARKS = new Map<string, () => Promise<readonly object[]>>([
   ['kernels', async () => (await import('../bench/kernels.ts')).benchKernels()],
   ['transport', async () => (await import('../bench/transport.ts')).benchTransport()],
 ]);
