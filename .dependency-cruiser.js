@@ -37,7 +37,7 @@ const PURE = ['tensor', 'model', 'planner', 'program', 'protocol', 'information'
 const MAY_SEE = { telemetry: ['training/events\\.ts$'] };
 
 /** The roots wire everything (local-child.ts is node.ts in a process of its own); index.ts shows it to the command line. */
-const ROOTS = '^src/(index|node|local|local-child)\\.ts$';
+const ROOTS = '^src/(index|node|local|local-child|footprint)\\.ts$';
 
 const directions = Object.entries(MAY_IMPORT).map(([folder, others]) => ({
   name: `imports-of-${folder}`,

@@ -17,6 +17,7 @@ export { jobOf, type Submission } from './session/submission.ts';
 export { Operator, type AcceptedRun, type OperatorEvent } from './session/operator.ts';
 export type { Member, MemberResult } from './protocol/documents.ts';
 export type { EpochDocument, StepDocument } from './telemetry/telemetry.ts';
+export { restartSmall } from './footprint.ts';
 export { startNode, type Node, type NodeOptions } from './node.ts';
 export { startLocalCluster, type LocalCluster, type LocalNode } from './local.ts';
 export type { Run } from './training/run.ts';

@@ -4,6 +4,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TransportError } from './errors.ts';
+import { NODE_ENVIRONMENT, NODE_FLAGS } from './footprint.ts';
 import type { ChildMessage, ParentMessage } from './local-child.ts';
 
 /** A child has this long to start its broker. */
@@ -11,9 +12,6 @@ const START_MS = 30_000;
 
 /** A child that was asked to end and has not after this long is killed. */
 const STOP_MS = 5_000;
-
-/** Young garbage is mostly frames; a small nursery keeps a node's memory near what the plan says. */
-const NODE_FLAGS = ['--max-semi-space-size=2'];
 
 const LOOPBACK = '127.0.0.1';
 
@@ -74,7 +72,11 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
 function spawn(): ChildProcess {
   // Compiled and source code lie side by side with the same extension as this file.
   const file = new URL(`./local-child${extname(import.meta.url)}`, import.meta.url);
-  return fork(fileURLToPath(file), { execArgv: NODE_FLAGS, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  return fork(fileURLToPath(file), {
+    execArgv: [...NODE_FLAGS],
+    env: { ...process.env, ...NODE_ENVIRONMENT },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
 }
 
 function begin(child: ChildProcess, name: string, cluster: string, { log }: LocalClusterOptions): Promise<LocalNode> {

@@ -53,6 +53,10 @@ export async function startNode(config: NodeConfig, { log = () => {}, wrap }: No
       bulletin: mqtt.bulletin,
       engine,
       peers: () => peers.map((peer) => peer.name),
+      addressOf: (name) => {
+        const peer = peers.find((one) => one.name === name);
+        return peer ? `${peer.host}:${peer.port}` : 'no address';
+      },
       peerInfo: (peer) => infos.get(peer),
       peersMissing: () => mqtt.peersMissing(),
       log,

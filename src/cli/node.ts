@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { InputError, isLoopback, parseNodeConfig, startNode } from '../index.ts';
+import { InputError, isLoopback, parseNodeConfig, restartSmall, startNode } from '../index.ts';
 import { parseArguments, type Command } from './command.ts';
 import { paint } from './format.ts';
 
@@ -34,20 +34,22 @@ async function run(args: readonly string[]): Promise<number> {
   const { values } = parseArguments(args, { config: { type: 'string' } }, 0);
   if (values.config === undefined)
     throw new InputError('arguments', '--config: is missing, want the file of this node; see mqtile node --help');
+  restartSmall();
   const config = parseNodeConfig(await readText(values.config), values.config);
   if (config.insecure && [config.listen, ...config.peers].some(({ host }) => !isLoopback(host))) {
     const warning =
       'insecure: anybody on the network can read this cluster’s pixels and start jobs on it; certificates are still to come';
     process.stderr.write(`${paint('yellow', `warning: ${basename(values.config)}: ${warning}`, process.stderr)}\n`);
   }
+  const stopped = new Promise<void>((resolve) => {
+    process.once('SIGINT', resolve);
+    process.once('SIGTERM', resolve);
+  });
   const node = await startNode(config, { log: (line) => process.stderr.write(`${time()} ${line}\n`) });
   process.stderr.write(
     `${time()} ${node.name} of cluster ${config.cluster} listens on ${config.listen.host}:${node.port}\n`,
   );
-  await new Promise<void>((resolve) => {
-    process.once('SIGINT', resolve);
-    process.once('SIGTERM', resolve);
-  });
+  await stopped;
   process.stderr.write(`${time()} stopping\n`);
   await node.close();
   return 0;

@@ -1,6 +1,6 @@
 /** Agreement: what all members of a run say about themselves, and waiting until all of them have said it. */
 
-import { RunError, TransportError } from '../errors.ts';
+import { InputError, RunError, TransportError } from '../errors.ts';
 import { parseMember, type Member } from '../protocol/documents.ts';
 import { memberTopic } from '../protocol/topics.ts';
 import type { NodeContext } from './context.ts';
@@ -102,7 +102,8 @@ export class Agreement {
     if (!member || !known || node !== from || member.run !== this.#spec.run) return;
     this.#members.set(node, member);
     if (member.state === 'failed') {
-      this.#stop(new RunError('memberFailed', `${node}: ${member.reason ?? 'failed'}`));
+      const Failure = member.input ? InputError : RunError;
+      this.#stop(new Failure('memberFailed', `${node}: ${member.reason ?? 'failed'}`));
     } else if (member.planHash !== this.#planHash) {
       this.#stop(
         new RunError(

@@ -14,6 +14,8 @@ export interface NodeContext {
   readonly engine: Engine;
   /** Names of the peers that this node is configured to bridge to, in order. */
   peers(): readonly string[];
+  /** host:port of a peer's broker, as it is configured. */
+  addressOf(peer: string): string;
   /** What a peer says of itself; undefined until it has been heard. */
   peerInfo(peer: string): NodeInfo | undefined;
   /** For each peer that is not connected both ways: what is missing. */
@@ -35,4 +37,12 @@ export function failureOf(error: unknown): Failure {
   }
   const reason = error instanceof Error ? error.message : String(error);
   return { code: 'internal', reason, input: false };
+}
+
+/** What a person should hear of a peer that is not there. */
+export function unreachable({ name, addressOf }: NodeContext, peer: string, why: string): InputError {
+  return new InputError(
+    'peerUnreachable',
+    `${name} cannot reach its peer ${peer} at ${addressOf(peer)}: ${why}; start it, mend its address, or take it out of peers`,
+  );
 }

@@ -2,7 +2,7 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError, RunError, TransportError } from '../errors.ts';
+import { InputError, RunError } from '../errors.ts';
 import type { Job } from '../job/job.ts';
 import type { Plan } from '../planner/plan.ts';
 import type { MemberResult } from '../protocol/documents.ts';
@@ -14,7 +14,7 @@ import { formatBox } from '../tensor/box.ts';
 import { listCheckpoints } from '../training/checkpoint/read.ts';
 import type { Result } from '../training/events.ts';
 import { Agreement } from './agreement.ts';
-import { failureOf, type NodeContext } from './context.ts';
+import { failureOf, unreachable, type NodeContext } from './context.ts';
 import { MemoryGauge } from './memory-gauge.ts';
 import { openData, prepareRun, startOf, type JobData, type PreparedRun } from './prepare.ts';
 import { planHashOf, planOf, type Spec } from './spec.ts';
@@ -125,7 +125,7 @@ async function trainAndTell(parts: Work, prepared: PreparedRun, telemetry: Telem
   await agreement.all(['done'], LINGER_MS).catch(() => {});
 }
 
-/** Every node of the run must be connected with this one. @throws {TransportError} `peerUnreachable` */
+/** Every node of the run must be connected with this one. @throws {InputError} `peerUnknown`, `peerUnreachable` */
 async function connected(context: NodeContext, spec: Spec, ended: AbortSignal): Promise<void> {
   const missing = () => [...context.peersMissing()].filter(([peer]) => spec.members.some(({ name }) => name === peer));
   const strangers = spec.members.filter(({ name }) => name !== context.name && !context.peers().includes(name));
@@ -140,7 +140,7 @@ async function connected(context: NodeContext, spec: Spec, ended: AbortSignal): 
     ended.throwIfAborted();
     if (performance.now() > deadline) {
       const [peer, why] = missing()[0]!;
-      throw new TransportError('peerUnreachable', `${context.name} cannot reach ${peer}: ${why}`);
+      throw unreachable(context, peer, why);
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -2,10 +2,11 @@
 
 import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
-import { InputError, RunError, TransportError } from '../errors.ts';
-import { jobTopic, requestTopic, responseTopic } from '../protocol/topics.ts';
+import { InputError, RunError } from '../errors.ts';
+import type { Member } from '../protocol/documents.ts';
+import { jobTopic, memberTopic, requestTopic, responseTopic } from '../protocol/topics.ts';
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
-import { failureOf, type NodeContext } from './context.ts';
+import { failureOf, unreachable, type NodeContext } from './context.ts';
 import { joinRun, type Membership } from './membership.ts';
 import { parsePlanDocument, parseSpec, planHashOf, planOf, type PlanDocument, type Spec } from './spec.ts';
 import { jobOf, submissionSchema, type Submission } from './submission.ts';
@@ -92,40 +93,55 @@ export class JobServer {
     return { run, job: job.name, planHash, members: members.map((member) => member.name) };
   }
 
-  /** This node and its peers, as they are now. @throws {TransportError} `peerUnreachable`, {InputError} `versionMismatch` */
+  /** This node and its peers, as they are now. @throws {InputError} `peerUnreachable`, `versionMismatch` */
   async #members(): Promise<Spec['members']> {
     const { name, info, peers, peersMissing, peerInfo } = this.#context;
     const deadline = performance.now() + PEERS_MS;
+    this.#refuseForeign();
     while (peersMissing().size > 0) {
       if (performance.now() > deadline) {
         const [peer, why] = [...peersMissing()][0]!;
-        throw new TransportError(
-          'peerUnreachable',
-          `${name} cannot reach its peer ${peer}: ${why}; start it, mend its address, or take it out of peers`,
-        );
+        throw unreachable(this.#context, peer, why);
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    const others = peers().map((peer) => ({ name: peer, info: peerInfo(peer)! }));
-    const foreign = others.find(
-      (peer) => peer.info.protocol !== PROTOCOL_VERSION || peer.info.version !== info.version,
-    );
-    if (foreign) {
-      const { version, protocol } = foreign.info;
-      throw new InputError(
-        'versionMismatch',
-        `${foreign.name} runs MQTile ${version} (protocol ${protocol}), ${name} runs ${info.version} (protocol ${PROTOCOL_VERSION}); install the same version on both`,
-      );
+      this.#refuseForeign();
     }
     return [
       { name, instance: info.instance },
-      ...others.map((peer) => ({ name: peer.name, instance: peer.info.instance })),
+      ...peers().map((peer) => ({ name: peer, instance: peerInfo(peer)!.instance })),
     ];
   }
 
+  /** Peers that are there and of another version need not be waited for. */
+  #refuseForeign(): void {
+    const { name, info, peers, peerInfo } = this.#context;
+    for (const peer of peers()) {
+      const { version = info.version, protocol = PROTOCOL_VERSION } = peerInfo(peer) ?? {};
+      if (version === info.version && protocol === PROTOCOL_VERSION) continue;
+      throw new InputError(
+        'versionMismatch',
+        `${peer} runs MQTile ${version} (protocol ${protocol}), ${name} runs ${info.version} (protocol ${PROTOCOL_VERSION}); install the same version on both`,
+      );
+    }
+  }
+
   #refuseIfBusy(): void {
-    if (!this.#current) return;
-    throw new InputError('busy', `${this.#context.name} is training already; wait for its end or stop it first`);
+    if (this.#current) throw this.#busy();
+  }
+
+  #busy(): InputError {
+    return new InputError('busy', `${this.#context.name} is training already; wait for its end or stop it first`);
+  }
+
+  /** Those who wait for this node should hear at once that it will not come. */
+  #decline({ run, submission }: Spec, planHash: string): void {
+    const { name, cluster, info, bulletin } = this.#context;
+    const member: Member = { ...failureOf(this.#busy()), run, planHash, instance: info.instance, state: 'failed' };
+    try {
+      bulletin.post(memberTopic(cluster, jobOf(submission).name, name), member, { retain: true });
+    } catch {
+      // A job that cannot be parsed has no name to answer under, and no other node takes part in it either.
+    }
   }
 
   #spec(document: unknown, from: string | undefined): void {
@@ -151,7 +167,8 @@ export class JobServer {
     this.#plans.clear();
     const { name, info } = this.#context;
     const meant = spec.members.some((member) => member.name === name && member.instance === info.instance);
-    if (!meant || this.#seen(run) || this.#current) return;
+    if (!meant || this.#seen(run)) return;
+    if (this.#current) return this.#decline(spec, plan.planHash);
     const membership = joinRun(this.#context, spec, plan.planHash);
     this.#current = membership;
     void membership.ended.then(() => (this.#current = undefined));
