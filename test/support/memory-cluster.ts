@@ -19,7 +19,7 @@ import { variantsOf, type ScheduleOptions } from '../../src/training/schedule.ts
 import type { Faults } from '../../src/transport/faults.ts';
 import { createMemoryNetwork, type MemoryNode } from '../../src/transport/memory.ts';
 import type { SessionTiming } from '../../src/transport/session.ts';
-import type { Session } from '../../src/transport/transport.ts';
+import type { Session, SessionStatistics } from '../../src/transport/transport.ts';
 
 export interface ClusterOptions {
   readonly model: Model;
@@ -68,6 +68,8 @@ export interface Member {
   readonly program: Program;
   readonly arena: Arena;
   readonly events: readonly TrainingEvent[];
+  /** What the delivery has seen so far. */
+  readonly statistics: SessionStatistics;
 }
 
 export interface Cluster extends AsyncDisposable {
@@ -86,6 +88,8 @@ export interface ClusterOutcome {
   readonly snapshots: ReadonlyMap<number, Snapshot>;
   /** By rank. */
   readonly events: readonly (readonly TrainingEvent[])[];
+  /** By rank. */
+  readonly statistics: readonly SessionStatistics[];
 }
 
 /** SHA-256 over names and values, in order of names. */
@@ -109,6 +113,7 @@ export async function trainInMemory(options: ClusterOptions): Promise<ClusterOut
     checksums: results.map(({ weightsChecksum }) => weightsChecksum),
     snapshots,
     events: members.map(({ events }) => events),
+    statistics: members.map(({ statistics }) => statistics),
   };
 }
 
@@ -180,7 +185,7 @@ async function openMember(options: ClusterOptions, { plan, rank, node, snapshots
     emit: (event) => events.push(event),
     ...(options.stallMs === undefined ? {} : { stallMs: options.stallMs }),
   });
-  return { run, program, arena, events };
+  return { run, program, arena, events, statistics: session.statistics };
 
   function keep(snapshot: Snapshot): Promise<string> {
     snapshots.set(snapshot.step, snapshot);
