@@ -9,7 +9,7 @@ import { compileProgram } from '../program/compile.ts';
 import type { Message } from '../program/messages.ts';
 import type { Program } from '../program/program.ts';
 import { CHUNK_BYTES, HEADER_BYTES } from '../protocol/frame.ts';
-import { intersect, length, volume, type Box } from '../tensor/box.ts';
+import { length, volume, type Box } from '../tensor/box.ts';
 
 export interface StageDescription {
   readonly layers: readonly [start: number, end: number];
@@ -114,11 +114,6 @@ function multiplyAdds(model: Model, shapes: readonly Shape[], stage: Stage, owne
     if (layer.kind === 'conv2d') return sum + volume(output) * length(regions[l]![1]) * layer.kernel ** 2;
     return layer.kind === 'dense' ? sum + volume(output) * length(regions[l]![1]) : sum;
   }, 0);
-}
-
-/** Cells of the needed box that others own: what has to be fetched. */
-export function haloCells(owned: Box, needed: Box): number {
-  return volume(needed) - volume(intersect(owned, needed));
 }
 
 function bytesOf(messages: readonly Message[]): number {
