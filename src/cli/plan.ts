@@ -53,10 +53,21 @@ async function run(args: readonly string[]): Promise<number> {
   const devices = await deviceNames(job.plan, values);
   const plan = named(submission.source, () => planOf(job, devices));
   const description = describePlan(job, plan, planHashOf(job, plan));
-  if (values.svg !== undefined) await writeFile(values.svg, drawPlan(plan, job.model));
+  if (values.svg !== undefined) await writeDrawing(values.svg, drawPlan(plan, job.model));
   if (values.json) process.stdout.write(`${JSON.stringify(description)}\n`);
   else process.stdout.write(describe(description, values.svg));
   return 0;
+}
+
+/** @throws {InputError} `cannotWrite` */
+async function writeDrawing(path: string, svg: string): Promise<void> {
+  try {
+    await writeFile(path, svg);
+  } catch (cause) {
+    const gone = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    const why = gone ? 'its folder does not exist' : String(cause);
+    throw new InputError('cannotWrite', `--svg: ${path} cannot be written: ${why}`, { cause });
+  }
 }
 
 /** The job file and what the command line says instead of it. @throws {InputError} */

@@ -60,7 +60,7 @@ async function run(args: readonly string[]): Promise<number> {
   const submission = await readSubmission(positionals[0], values);
   const view = new TrainView(values.json ?? false);
   if (values.local === undefined) {
-    const url = values.broker ?? 'mqtt://127.0.0.1:1883';
+    const url = brokerUrl(values.broker ?? 'mqtt://127.0.0.1:1883');
     return train(submission, { url, cluster: values.cluster ?? 'home' }, view);
   }
   if (values.broker !== undefined || values.cluster !== undefined) {
@@ -70,6 +70,13 @@ async function run(args: readonly string[]): Promise<number> {
     );
   }
   return trainLocally(submission, wholeNumber('local', values.local, 1), view);
+}
+
+/** @throws {InputError} `arguments` */
+function brokerUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === 'mqtt:' && url.hostname !== '') return text;
+  throw new InputError('arguments', `--broker: got ${text}, want mqtt://host:port, e.g. mqtt://127.0.0.1:1883`);
 }
 
 async function trainLocally(submission: Submission, count: number, view: TrainView): Promise<number> {

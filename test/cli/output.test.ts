@@ -1,0 +1,144 @@
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, readFile, stat } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import test from 'ava';
+import { VERSION } from '../../src/version.ts';
+import { MAIN, runCommand, startCommand } from '../support/command.ts';
+import { digitsJob, scratch, someDigits, writeJob } from '../support/digits.ts';
+import { parseXml } from '../support/xml.ts';
+
+const run = promisify(execFile);
+
+test('train --json prints one JSON object a line and the result last, for a job in a folder whose name has spaces', async (t) => {
+  const folder = join(await scratch(t), 'my digits', 'first job');
+  await mkdir(folder, { recursive: true });
+  await someDigits(folder, 640, 128);
+  const names = { images: 'images', labels: 'labels', testImages: 'test-images', testLabels: 'test-labels' };
+  const job = await writeJob(folder, digitsJob(names, { plan: { grid: '1x2' } }), 'Le Net.yaml');
+  const elsewhere = await scratch(t);
+  const command = startCommand(t, ['train', job, '--local', '2', '--json'], { cwd: elsewhere });
+  const { code, stderr, stdout } = await command.ended;
+  t.is(code, 0, stderr);
+  t.true(stdout.endsWith('\n'));
+  const kinds = command.events().map(({ event }) => event);
+  t.deepEqual([...new Set(kinds)], ['cluster', 'accepted', 'step', 'epoch', 'result']);
+
+  const result = command.events().at(-1)!;
+  t.deepEqual(Object.keys(result).toSorted(), [
+    'checkpoint',
+    'curve',
+    'event',
+    'imagesPerSecond',
+    'nodes',
+    'seconds',
+    'testAccuracy',
+    'weightsChecksum',
+  ]);
+  t.is(result['checkpoint'], join(folder, 'run', 'step-000010.safetensors'));
+  t.is(command.events().find(({ event }) => event === 'accepted')!['job'], 'le-net');
+  for (const node of result['nodes'] as Record<string, unknown>[]) {
+    const { node: name, tile, ...figures } = node;
+    t.regex(`${String(name)} ${String(tile)}`, /^node[12] n\S+ c\S+ y\S+ x\S+$/);
+    t.deepEqual(Object.keys(figures).toSorted(), [
+      'bytesReceived',
+      'bytesSent',
+      'computeMs',
+      'memoryGrowthBytes',
+      'memoryPeakBytes',
+      'memoryPredictedBytes',
+      'waitMs',
+    ]);
+    for (const [key, value] of Object.entries(figures)) t.true(Number(value) > 0, `${key} is ${String(value)}`);
+  }
+  await t.throwsAsync(
+    stat(join(elsewhere, 'run')),
+    undefined,
+    'nothing goes to the folder that the command was started in',
+  );
+});
+
+test('train for people ends with a table, the accuracy and where things lie, and colours only where they are wanted', async (t) => {
+  const folder = await scratch(t);
+  const job = await writeJob(folder, digitsJob(await someDigits(folder, 320, 64), { plan: { grid: '1x2' } }));
+  const plain = await runCommand(t, ['train', job, '--local', '2'], { cwd: folder, env: { NO_COLOR: '1' } });
+  t.is(plain.code, 0, plain.stderr);
+  t.notRegex(plain.stdout + plain.stderr, /\x1b/);
+  t.regex(plain.stdout, /node1 .*\n +node2 /);
+  t.regex(plain.stdout, /test accuracy \d+\.\d\d %/);
+  t.regex(plain.stdout, /checkpoint run\/step-000005\.safetensors/);
+  t.regex(plain.stdout, /training curve run\/curve\.svg/);
+  t.regex(plain.stderr, /watch it from another terminal: mosquitto_sub -v -p \d+ -t 'mqtile\/#'/);
+  parseXml(await readFile(join(folder, 'run', 'curve.svg'), 'utf8'));
+
+  const colourful = await runCommand(t, ['plan', job], { cwd: folder, env: { FORCE_COLOR: '1' } });
+  t.regex(colourful.stdout, /\x1b\[1m/);
+  t.notRegex((await runCommand(t, ['plan', job], { cwd: folder })).stdout, /\x1b/);
+});
+
+test('plan --json has the documented keys, and --svg draws well-formed XML', async (t) => {
+  const folder = await scratch(t);
+  const job = await writeJob(folder, digitsJob(await someDigits(folder, 64, 64), { plan: { grid: '2x3' } }));
+  const svg = join(folder, 'plan.svg');
+  const { code, stdout, stderr } = await runCommand(t, ['plan', job, '--json', '--svg', svg]);
+  t.is(code, 0, stderr);
+  t.is(stdout.split('\n').length, 2);
+  const plan = JSON.parse(stdout) as Record<string, unknown> & { stages: Record<string, unknown>[] };
+  t.is(plan['event'], 'plan');
+  t.deepEqual(Object.keys(plan['predictedMemoryBytes'] as object), [
+    'node1',
+    'node2',
+    'node3',
+    'node4',
+    'node5',
+    'node6',
+  ]);
+  t.true(Number(plan['bytesPerStep']) > 0);
+  for (const stage of plan.stages) {
+    for (const key of ['layers', 'partition', 'owned', 'needed']) t.true(key in stage, `a stage has ${key}`);
+    for (const box of Object.values(stage['owned'] as Record<string, number[][]>)) t.is(box.length, 4);
+  }
+  t.is(plan.stages[0]!['grid'], '2x3');
+  t.is(parseXml(await readFile(svg, 'utf8')), 'svg');
+});
+
+test('--help of every command shows how it is used and an example; --version is a version', async (t) => {
+  for (const args of [['--help'], ['train', '--help'], ['plan', '--help'], ['node', '-h'], ['bench', '--help']]) {
+    const { code, stdout, stderr } = await runCommand(t, args);
+    t.is(code, 0);
+    t.is(stderr, '');
+    t.regex(stdout, /^(mqtile .*\n\n)?Usage: mqtile /);
+    t.regex(stdout, /\nExample: mqtile \S+/);
+  }
+  const version = await runCommand(t, ['--version']);
+  t.is(version.stdout, `${VERSION}\n`);
+  t.is((await runCommand(t, [])).code, 2);
+});
+
+test('a Node that is too old gets one line and exit code 2', async (t) => {
+  const old = await oldNode();
+  if (old === undefined) {
+    t.log('skipped: this machine has no Node below 24 beside the pinned one');
+    t.pass();
+    return;
+  }
+  // An old Node does not run .ts files; this one holds nothing that only TypeScript has.
+  const main = join(await scratch(t), 'main.mjs');
+  await copyFile(MAIN, main);
+  const failure = await t.throwsAsync<Error & { code: number; stdout: string; stderr: string }>(
+    run(old, [main, 'plan']),
+  );
+  t.is(failure!.code, 2);
+  t.is(failure!.stdout, '');
+  t.regex(failure!.stderr, /^mqtile: got Node \d+\.\d+\.\d+, want 24 or later; .*\n$/);
+});
+
+/** A Node below 24 on the search path, if there is one. */
+async function oldNode(): Promise<string | undefined> {
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+    const candidate = join(folder, 'node');
+    const version = await run(candidate, ['--version']).catch(() => undefined);
+    if (version && Number(/^v(\d+)/.exec(version.stdout)?.[1]) < 24) return candidate;
+  }
+  return undefined;
+}
