@@ -21,6 +21,15 @@ export interface NodeState {
   readonly state: (typeof NODE_STATES)[number];
 }
 
+/** `job/<job>/state`, by the node where the job was submitted: how the run as a whole is doing. */
+export interface JobState {
+  readonly run: string;
+  readonly state: 'preparing' | 'training' | 'done' | 'failed';
+  /** Why it failed: a stable code, and one line for people. */
+  readonly code?: string;
+  readonly reason?: string;
+}
+
 const MEMBER_STATES = ['joining', 'ready', 'running', 'done', 'failed'] as const;
 
 /** What a member did for a job that is done. */

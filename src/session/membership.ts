@@ -1,21 +1,17 @@
 /** Membership: this node's part in one run, from the spec to the end: join, get ready, train, say how it went. */
 
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { InputError, RunError } from '../errors.ts';
+import { InputError } from '../errors.ts';
 import type { Job } from '../job/job.ts';
 import type { Plan } from '../planner/plan.ts';
-import type { MemberResult } from '../protocol/documents.ts';
-import { nodeStateTopic, telemetryTopic } from '../protocol/topics.ts';
+import type { JobState } from '../protocol/documents.ts';
+import { jobTopic, nodeStateTopic, telemetryTopic } from '../protocol/topics.ts';
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
-import { drawCurve } from '../telemetry/curve.ts';
 import { Telemetry } from '../telemetry/telemetry.ts';
-import { formatBox } from '../tensor/box.ts';
 import { listCheckpoints } from '../training/checkpoint/read.ts';
-import type { Result } from '../training/events.ts';
 import { Agreement } from './agreement.ts';
-import { failureOf, unreachable, type NodeContext } from './context.ts';
+import { failureOf, unreachable, type Failure, type NodeContext } from './context.ts';
 import { MemoryGauge } from './memory-gauge.ts';
+import { memberResult, writeCurve } from './outcome.ts';
 import { openData, prepareRun, startOf, type JobData, type PreparedRun } from './prepare.ts';
 import { planHashOf, planOf, type Spec } from './spec.ts';
 import { jobOf } from './submission.ts';
@@ -51,9 +47,11 @@ async function takePart(context: NodeContext, spec: Spec, expectedHash: string, 
   post('training');
   let name = 'job';
   let agreement: Agreement | undefined;
+  const tell = (state: JobState['state'], failure?: Failure) => tellJob(context, spec, name, { state, failure });
   try {
     const job = jobOf(spec.submission);
     name = job.name;
+    tell('preparing');
     const plan = planOf(
       job,
       spec.members.map((member) => member.name),
@@ -62,16 +60,30 @@ async function takePart(context: NodeContext, spec: Spec, expectedHash: string, 
     agreement = new Agreement(context, spec, job.name, planHash);
     const ended = AbortSignal.any([stop, agreement.signal]);
     checkVersions(context, spec, { planHash, expectedHash });
-    await work({ context, spec, job, plan, planHash, agreement, ended, gauge });
+    await work({ context, spec, job, plan, planHash, agreement, ended, gauge, tell });
+    tell('done');
   } catch (error) {
     const failure = failureOf(agreement?.causeOf(error) ?? error);
     context.log(`${name}: ${failure.reason}`);
     agreement?.say('failed', failure);
+    tell('failed', failure);
   } finally {
     agreement?.close();
     gauge.close();
     post('online');
   }
+}
+
+/** Says how the run as a whole is doing, on the node where it was submitted. */
+function tellJob(
+  { bulletin, cluster, name }: NodeContext,
+  { run, submitter }: Spec,
+  job: string,
+  { state, failure }: { readonly state: JobState['state']; readonly failure: Failure | undefined },
+): void {
+  if (submitter !== name) return;
+  const why = failure ? { code: failure.code, reason: failure.reason } : {};
+  bulletin.post(jobTopic(cluster, job, 'state'), { run, state, ...why } satisfies JobState, { retain: true });
 }
 
 interface Work {
@@ -83,10 +95,11 @@ interface Work {
   readonly agreement: Agreement;
   readonly ended: AbortSignal;
   readonly gauge: MemoryGauge;
+  readonly tell: (state: JobState['state']) => void;
 }
 
 async function work(parts: Work): Promise<void> {
-  const { context, spec, job, agreement, ended } = parts;
+  const { context, spec, job, agreement, ended, tell } = parts;
   await connected(context, spec, ended);
   const data = await openData(job);
   try {
@@ -98,6 +111,7 @@ async function work(parts: Work): Promise<void> {
       agreement.say('ready');
       await agreement.all(['ready', 'running', 'done'], READY_MS);
       agreement.say('running');
+      tell('training');
       context.log(
         `${job.name}: training ${prepared.schedule.steps - start.step} steps on ${spec.members.length} nodes`,
       );
@@ -119,7 +133,7 @@ async function trainAndTell(parts: Work, prepared: PreparedRun, telemetry: Telem
   const seconds = (performance.now() - began) / 1000;
   const curve = result.checkpoint === undefined ? undefined : await writeCurve(job, telemetry, result);
   telemetry.close();
-  agreement.say('done', { result: memberResult(parts, prepared, { telemetry, result, seconds, curve }) });
+  agreement.say('done', { result: memberResult({ ...parts, prepared, telemetry, result, seconds, curve }) });
   context.log(`${job.name}: done after ${seconds.toFixed(1)} s`);
   // Others may still need what this node sent last; one that is gone by now no longer matters.
   await agreement.all(['done'], LINGER_MS).catch(() => {});
@@ -185,48 +199,6 @@ function startTelemetry({ context, spec, job, gauge }: Work, { program, session 
     memory: () => ({ predictedBytes: program.arenaBytes, ...gauge.read() }),
     network: () => ({ ...session.statistics }),
   });
-}
-
-interface Ending {
-  readonly telemetry: Telemetry;
-  readonly result: Result;
-  readonly seconds: number;
-  readonly curve: string | undefined;
-}
-
-function memberResult({ plan, gauge }: Work, { program, session }: PreparedRun, ending: Ending): MemberResult {
-  const { telemetry, result, seconds, curve } = ending;
-  const { samples, stepMs, computeMs, waitMs } = telemetry.totals;
-  const { peakBytes, idleBytes } = gauge.read();
-  const { testAccuracy, testLoss, checkpoint, weightsChecksum } = result;
-  return {
-    ...(testAccuracy === undefined ? {} : { testAccuracy }),
-    ...(testLoss === undefined ? {} : { testLoss }),
-    ...(checkpoint === undefined ? {} : { checkpoint }),
-    ...(curve === undefined ? {} : { curve }),
-    seconds,
-    imagesPerSecond: stepMs === 0 ? 0 : (1000 * samples) / stepMs,
-    weightsChecksum,
-    tile: formatBox(plan.stages[0]!.owned[program.rank]!),
-    memoryPeakBytes: peakBytes,
-    memoryGrowthBytes: peakBytes - idleBytes,
-    memoryPredictedBytes: program.arenaBytes,
-    bytesSent: session.statistics.bytesSent,
-    bytesReceived: session.statistics.bytesReceived,
-    computeMs,
-    waitMs,
-  };
-}
-
-async function writeCurve(job: Job, { history }: Telemetry, { testAccuracy }: Result): Promise<string> {
-  const path = join(job.checkpoint.directory, 'curve.svg');
-  try {
-    await mkdir(job.checkpoint.directory, { recursive: true });
-    await writeFile(path, drawCurve(history, { title: job.name, accuracy: testAccuracy }));
-  } catch (cause) {
-    throw new RunError('curveWrite', `${path}: cannot be written (${String(cause)})`, { cause });
-  }
-  return path;
 }
 
 async function closeData({ train, test }: JobData): Promise<void> {
