@@ -1,45 +1,7 @@
 import test from 'ava';
 import { Collective, type Transmission } from '../../src/collective/collective.ts';
 import { TransportError } from '../../src/errors.ts';
-import type { Outgoing, Session, Slot } from '../../src/transport/transport.ts';
-
-/** A session that records what it is asked for; sends end when the test says so. */
-class Recorder implements Session {
-  readonly statistics = { bytesSent: 0, bytesReceived: 0, resent: 0, duplicates: 0, rejected: {} };
-  readonly expected: (readonly [iteration: number, slots: readonly Slot[]])[] = [];
-  readonly sent: {
-    readonly iteration: number;
-    readonly outgoing: Outgoing;
-    readonly end: PromiseWithResolvers<void>;
-  }[] = [];
-  readonly awaited: (readonly [iteration: number, messages: readonly number[]])[] = [];
-  readonly frees: (readonly [iteration: number, checksums: ReadonlyMap<string, number>])[] = [];
-
-  expect(iteration: number, slots: readonly Slot[]): void {
-    this.expected.push([iteration, slots]);
-  }
-
-  send(iteration: number, outgoing: Outgoing): Promise<void> {
-    const end = Promise.withResolvers<void>();
-    this.sent.push({ iteration, outgoing, end });
-    return end.promise;
-  }
-
-  arrived(iteration: number, messages: readonly number[]): Promise<void> {
-    this.awaited.push([iteration, messages]);
-    return Promise.resolve();
-  }
-
-  free(iteration: number, checksums: ReadonlyMap<string, number>): void {
-    this.frees.push([iteration, checksums]);
-  }
-
-  freed(iteration: number, peer: string): Promise<number> {
-    return Promise.resolve(iteration * 100 + peer.length);
-  }
-
-  close(): void {}
-}
+import { SessionRecorder } from '../support/session-recorder.ts';
 
 const SIGNAL = new AbortController().signal;
 const DEVICES = ['one', 'three', 'seven'];
@@ -48,8 +10,8 @@ const transmission = (id: number, from: number, to: number): Transmission => {
   return { id, from, to, channel: 'activation', bytes: 40, address: 1000 * id };
 };
 
-function open(onFailure: (reason: unknown) => void = () => {}): { session: Recorder; collective: Collective } {
-  const session = new Recorder();
+function open(onFailure: (reason: unknown) => void = () => {}): { session: SessionRecorder; collective: Collective } {
+  const session = new SessionRecorder();
   return { session, collective: new Collective(session, DEVICES, onFailure) };
 }
 

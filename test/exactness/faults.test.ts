@@ -48,7 +48,7 @@ const FAULTS: readonly (readonly [string, Omit<Faults, 'seed'>, readonly Trace[]
   ['frames twice', { duplicate: 0.5 }, ['duplicates']],
   ['frames lost', { drop: 0.05 }, ['resent']],
   ['frames damaged', { flip: 0.02 }, ['resent', 'rejected']],
-  ['connections cut', { cut: 0.06 }, ['resent']],
+  ['connections cut', { cut: 0.3 }, ['resent']],
   ['everything at once', { delay: 0.1, delayMs: 12, duplicate: 0.1, drop: 0.03, flip: 0.01, cut: 0.01 }, TRACES],
 ];
 
