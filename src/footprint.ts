@@ -11,11 +11,12 @@ export const NODE_ENVIRONMENT: Readonly<Record<string, string>> = { MALLOC_ARENA
 
 /**
  * Starts this process anew with the flags of a node, in its place: the same process id, arguments and terminal. Returns if it has them
- * already, or where the system cannot do that. To be called before anything is open.
+ * already, or where that cannot be done. To be called before anything is open.
  */
 export function restartSmall(): void {
   const { execArgv, argv, env, execPath } = process;
   const missing = NODE_FLAGS.filter((flag) => !execArgv.includes(flag));
-  if (missing.length === 0 || typeof process.execve !== 'function') return;
+  // A process with a channel to its parent would lose it.
+  if (missing.length === 0 || process.connected || typeof process.execve !== 'function') return;
   process.execve(execPath, [execPath, ...execArgv, ...missing, ...argv.slice(1)], { ...env, ...NODE_ENVIRONMENT });
 }

@@ -45,7 +45,12 @@ async function run(args: readonly string[]): Promise<number> {
     process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);
   });
-  const node = await startNode(config, { log: (line) => process.stderr.write(`${time()} ${line}\n`) });
+  const log = (line: string) => process.stderr.write(`${time()} ${line}\n`);
+  const node = await startNode(config, { log }).catch((error: unknown) => {
+    throw error instanceof InputError
+      ? new InputError(error.code, `${values.config}: listen: ${error.message}`)
+      : error;
+  });
   process.stderr.write(
     `${time()} ${node.name} of cluster ${config.cluster} listens on ${config.listen.host}:${node.port}\n`,
   );

@@ -1,7 +1,7 @@
 /** mqtile train: hands a job to a cluster, on this machine or through a daemon, and follows it to its end. */
 
 import { relative } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   InputError,
   MqtileError,
@@ -100,7 +100,7 @@ async function trainLocally(submission: Submission, count: number, view: TrainVi
 /** Who starts the nodes knows better than their peers why one is gone. */
 async function lostNode(error: unknown, exited: Promise<string>): Promise<RunError | undefined> {
   if (!(error instanceof MqtileError) || !['peerLost', 'nodeGone'].includes(error.code)) return undefined;
-  const why = await Promise.race([exited, setTimeout(EXIT_MS, undefined)]);
+  const why = await Promise.race([exited, pause(EXIT_MS, undefined)]);
   return why === undefined
     ? undefined
     : new RunError('peerLost', `${why}; go on with mqtile train --resume`, { cause: error });

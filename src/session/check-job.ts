@@ -5,9 +5,10 @@ import type { Job } from '../job/job.ts';
 import { naming } from '../job/schema.ts';
 import type { Plan } from '../planner/plan.ts';
 import { listCheckpoints } from '../training/checkpoint/read.ts';
+import { named } from './named.ts';
 import { openData, scheduleOf, startOf } from './prepare.ts';
 import { planHashOf, planOf } from './spec.ts';
-import { jobOf, type Submission } from './submission.ts';
+import { jobOf, startKey, type Submission } from './submission.ts';
 
 export interface CheckedJob {
   readonly job: Job;
@@ -29,11 +30,12 @@ export interface CheckedJob {
 export async function checkJob(submission: Submission, devices: readonly string[]): Promise<CheckedJob> {
   const job = jobOf(submission);
   const plan = naming(submission.source, () => planOf(job, devices));
-  const data = await openData(job).catch((error: unknown) => naming(submission.source, () => rethrow(error)));
+  const { source, resume } = submission;
+  const data = await named(source, openData(job));
   try {
-    const resumeStep = submission.resume ? await newestStep(job) : undefined;
-    const { step: startStep } = await startOf(job, resumeStep);
-    const { steps, trainSamples, testSamples } = scheduleOf(job, data, startStep);
+    const start = async () => startOf(job, resume ? await newestStep(job) : undefined);
+    const { step: startStep } = await named(`${source}: ${startKey(submission)}`, start());
+    const { steps, trainSamples, testSamples } = naming(source, () => scheduleOf(job, data, startStep));
     return { job, plan, planHash: planHashOf(job, plan), trainSamples, testSamples, steps, startStep };
   } finally {
     await data.train.close();
@@ -46,8 +48,4 @@ async function newestStep(job: Job): Promise<number> {
   const newest = (await listCheckpoints(directory)).at(-1);
   if (newest !== undefined) return newest;
   throw new InputError('checkpointMissing', `${directory}: holds no checkpoint to go on from; start without --resume`);
-}
-
-function rethrow(error: unknown): never {
-  throw error;
 }

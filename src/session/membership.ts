@@ -10,11 +10,13 @@ import { Telemetry } from '../telemetry/telemetry.ts';
 import { listCheckpoints } from '../training/checkpoint/read.ts';
 import { Agreement } from './agreement.ts';
 import { failureOf, unreachable, type Failure, type NodeContext } from './context.ts';
+import { compareFingerprints, fingerprintOf } from './fingerprint.ts';
 import { MemoryGauge } from './memory-gauge.ts';
 import { memberResult, writeCurve } from './outcome.ts';
+import { named } from './named.ts';
 import { openData, prepareRun, startOf, type JobData, type PreparedRun } from './prepare.ts';
 import { planHashOf, planOf, type Spec } from './spec.ts';
-import { jobOf } from './submission.ts';
+import { jobOf, startKey } from './submission.ts';
 
 /** Peers must be connected within this time; a daemon that boots at the same moment is given a chance. */
 const CONNECT_MS = 10_000;
@@ -101,15 +103,18 @@ interface Work {
 async function work(parts: Work): Promise<void> {
   const { context, spec, job, agreement, ended, tell } = parts;
   await connected(context, spec, ended);
-  const data = await openData(job);
+  const { source, resume } = spec.submission;
+  const data = await named(source, openData(job));
   try {
-    const start = await startOf(job, spec.submission.resume ? await agreeOnStep(parts) : undefined);
+    const begin = async () => startOf(job, resume ? await agreeOnStep(parts) : undefined);
+    const start = await named(`${source}: ${startKey(spec.submission)}`, begin());
     let telemetry: Telemetry | undefined;
     const prepared = await prepareRun(context, { ...parts, data, start, emit: (event) => telemetry?.take(event) });
     try {
       telemetry = startTelemetry(parts, prepared);
-      agreement.say('ready');
-      await agreement.all(['ready', 'running', 'done'], READY_MS);
+      const fingerprint = await fingerprintOf(data, start);
+      agreement.say('ready', fingerprint);
+      compareFingerprints(context.name, fingerprint, await agreement.all(['ready', 'running', 'done'], READY_MS));
       agreement.say('running');
       tell('training');
       context.log(

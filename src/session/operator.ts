@@ -5,6 +5,7 @@ import { connectAsync, type MqttClient } from 'mqtt';
 import { InputError, RunError, TransportError } from '../errors.ts';
 import { parseMember, type Member, type MemberResult } from '../protocol/documents.ts';
 import { parseTopic, requestTopic, responseTopic, type TelemetryKind } from '../protocol/topics.ts';
+import { packetLimitBytes } from '../transport/authorize.ts';
 import type { StartResponse } from './serve.ts';
 import type { Submission } from './submission.ts';
 
@@ -16,6 +17,9 @@ const CAUSE_MS = 6_000;
 
 /** After the first cause, the other members have this long to say theirs: they may know a better one, or be gone. */
 const VERDICT_MS = 500;
+
+/** Most bytes of a request: what a broker takes from a local client, less the topic and the packet's own fields. */
+const REQUEST_BYTES = packetLimitBytes({ kind: 'local' }) - 512;
 
 /** A run that was accepted. */
 export interface AcceptedRun {
@@ -76,18 +80,34 @@ export class Operator implements AsyncDisposable {
   async submit(submission: Submission): Promise<AcceptedRun> {
     const transaction = randomBytes(8).toString('hex');
     const topic = responseTopic(this.#cluster, 'start');
-    await this.#client.subscribeAsync(topic, { qos: 1 });
-    const answered = new Promise<StartResponse>((resolve, reject) => {
-      const timer = setTimeout(
-        () =>
-          reject(
-            new TransportError(
-              'noAnswer',
-              `the node at ${this.#url} did not answer within ${ANSWER_MS / 1000} s; is it of cluster ${this.#cluster}?`,
-            ),
-          ),
-        ANSWER_MS,
+    const bytes = Buffer.byteLength(JSON.stringify({ transaction, submission }));
+    if (bytes > REQUEST_BYTES) {
+      throw new InputError(
+        'jobTooLong',
+        `${submission.source}: is ${bytes} bytes long as a message, want at most ${REQUEST_BYTES}; shorten it`,
       );
+    }
+    await this.#client.subscribeAsync(topic, { qos: 1 });
+    const answered = this.#answer(topic, transaction);
+    // Where the connection breaks the broker acknowledges nothing, and the answer's own failure says so.
+    this.#request('start', { transaction, submission }).catch(() => {});
+    const response = await answered;
+    if ('failure' in response) throw errorOf(response.failure);
+    return response;
+  }
+
+  /** The answer to a request. @throws {TransportError} `noAnswer`, `nodeGone` */
+  #answer(topic: string, transaction: string): Promise<StartResponse> {
+    return new Promise((resolve, reject) => {
+      const late = new TransportError(
+        'noAnswer',
+        `the node at ${this.#url} did not answer within ${ANSWER_MS / 1000} s; is it of cluster ${this.#cluster}?`,
+      );
+      const timer = setTimeout(() => reject(late), ANSWER_MS);
+      this.#client.once('close', () => {
+        clearTimeout(timer);
+        reject(this.#gone());
+      });
       this.#client.on('message', (from, payload) => {
         if (from !== topic) return;
         const response = JSON.parse(payload.toString()) as StartResponse;
@@ -96,10 +116,10 @@ export class Operator implements AsyncDisposable {
         resolve(response);
       });
     });
-    await this.#request('start', { transaction, submission });
-    const response = await answered;
-    if ('failure' in response) throw errorOf(response.failure);
-    return response;
+  }
+
+  #gone(): TransportError {
+    return new TransportError('nodeGone', `the node at ${this.#url} went away`);
   }
 
   /** Asks the node to stop its run. */
@@ -117,7 +137,7 @@ export class Operator implements AsyncDisposable {
     onEvent: (event: OperatorEvent) => void,
   ): Promise<ReadonlyMap<string, MemberResult>> {
     const ending = new Ending(members);
-    this.#client.on('close', () => ending.gone(new TransportError('nodeGone', `the node at ${this.#url} went away`)));
+    this.#client.on('close', () => ending.gone(this.#gone()));
     this.#client.on('message', (topic, payload) => {
       const address = parseTopic(topic);
       const document = asRecord(payload);

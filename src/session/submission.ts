@@ -36,3 +36,8 @@ export function jobOf({ text, directory, source, grid: otherGrid, steps }: Submi
     ...(steps === undefined ? {} : { until: { steps } }),
   };
 }
+
+/** The key of the job that says what training begins with. */
+export function startKey({ resume }: Submission): string {
+  return resume ? 'checkpoint.directory' : 'init';
+}

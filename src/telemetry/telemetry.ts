@@ -81,6 +81,10 @@ export class Telemetry {
   readonly #timer: NodeJS.Timeout;
   #totals = { samples: 0, stepMs: 0, computeMs: 0, waitMs: 0 };
   #recent: StepEvent[] = [];
+  /** An epoch's end that came too soon after the one before; a later one takes its place. */
+  #epochDue: EpochDocument | undefined;
+  #epochPostedMs = -Infinity;
+  #closed = false;
   #secondsPerStep = 0;
 
   constructor(options: TelemetryOptions) {
@@ -98,8 +102,10 @@ export class Telemetry {
     else if (event.kind === 'epoch') this.#epoch(event);
   }
 
-  /** Publishes what is due and stops. */
+  /** Publishes what is due and stops; idempotent. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     clearInterval(this.#timer);
     this.#flush();
   }
@@ -118,14 +124,23 @@ export class Telemetry {
   }
 
   #epoch({ epoch, step, testLoss, testAccuracy, testSamples }: EpochEvent): void {
-    const { run, post } = this.#options;
-    post('epoch', { run, epoch, step, testLoss, testAccuracy, testSamples } satisfies EpochDocument);
+    const { run } = this.#options;
+    this.#epochDue = { run, epoch, step, testLoss, testAccuracy, testSamples };
+    if (performance.now() - this.#epochPostedMs >= PERIOD_MS) this.#postEpoch();
+  }
+
+  #postEpoch(): void {
+    if (!this.#epochDue) return;
+    this.#options.post('epoch', this.#epochDue);
+    this.#epochDue = undefined;
+    this.#epochPostedMs = performance.now();
   }
 
   #flush(): void {
     const { run, post, memory, network } = this.#options;
     if (this.#recent.length > 0) post('step', this.#stepDocument());
     this.#recent = [];
+    this.#postEpoch();
     post('memory', { run, ...memory() } satisfies MemoryDocument);
     post('network', { run, ...network() } satisfies NetworkDocument);
   }

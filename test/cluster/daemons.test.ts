@@ -169,5 +169,9 @@ test.serial('a port that is in use is one line and exit code 2', async (t) => {
   const directory = await scratch(t);
   const [daemon] = await startDaemons(t, directory, 1);
   const config = await writeNodeConfig(directory, { name: 'twin', port: daemon!.port });
-  refused(t, await runCommand(t, ['node', '--config', config]), /^mqtile: .*port \d+ on 127\.0\.0\.1 is in use: /);
+  refused(
+    t,
+    await runCommand(t, ['node', '--config', config]),
+    /^mqtile: .*twin\.yaml: listen: port \d+ on 127\.0\.0\.1 is in use: /,
+  );
 });
