@@ -1,26 +1,10 @@
 /** mqtile train: hands a job to a cluster, on this machine or through a daemon, and follows it to its end. */
 
-import { relative } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import {
-  InputError,
-  MqtileError,
-  Operator,
-  RunError,
-  checkJob,
-  startLocalCluster,
-  type AcceptedRun,
-  type EpochDocument,
-  type LocalCluster,
-  type MemberResult,
-  type OperatorEvent,
-  type StepDocument,
-  type Submission,
-} from '../index.ts';
+import { InputError, MqtileError, Operator, RunError, checkJob, startLocalCluster, type Submission } from '../index.ts';
 import { parseArguments, wholeNumber, type Command } from './command.ts';
-import { formatBytes, formatSeconds, formatTable, paint } from './format.ts';
 import { localNames, readSubmission } from './plan.ts';
-import { Progress } from './progress.ts';
+import { TrainView } from './train-view.ts';
 
 const HELP = `Usage: mqtile train job.yaml [options]
 
@@ -98,12 +82,12 @@ async function trainLocally(submission: Submission, count: number, view: TrainVi
 }
 
 /** Who starts the nodes knows better than their peers why one is gone. */
-async function lostNode(error: unknown, exited: Promise<string>): Promise<RunError | undefined> {
-  if (!(error instanceof MqtileError) || !['peerLost', 'nodeGone'].includes(error.code)) return undefined;
+async function lostNode(failure: unknown, exited: Promise<string>): Promise<RunError | undefined> {
+  if (!(failure instanceof MqtileError) || !['peerLost', 'nodeGone'].includes(failure.code)) return undefined;
   const why = await Promise.race([exited, pause(EXIT_MS, undefined)]);
   return why === undefined
     ? undefined
-    : new RunError('peerLost', `${why}; go on with mqtile train --resume`, { cause: error });
+    : new RunError('peerLost', `${why}; go on with mqtile train --resume`, { cause: failure });
 }
 
 async function train(
@@ -135,134 +119,4 @@ async function train(
   } finally {
     process.off('SIGINT', interrupt);
   }
-}
-
-/** What people or programs see of a run. */
-class TrainView {
-  readonly #json: boolean;
-  readonly #progress = new Progress();
-  #watched = '';
-
-  constructor(json: boolean) {
-    this.#json = json;
-  }
-
-  say(line: string): void {
-    this.#progress.line(line);
-  }
-
-  end(): void {
-    this.#progress.end();
-  }
-
-  cluster({ cluster, nodes }: LocalCluster): void {
-    this.#emit({ event: 'cluster', cluster, nodes });
-    this.say(nodes.map(({ name, port }) => `${name} 127.0.0.1:${port}`).join('  '));
-    this.say(
-      paint(
-        'dim',
-        `watch it from another terminal: mosquitto_sub -v -p ${nodes[0]!.port} -t 'mqtile/#'`,
-        process.stderr,
-      ),
-    );
-  }
-
-  accepted({ run, job, planHash, members }: AcceptedRun): void {
-    this.#watched = members[0]!;
-    this.#emit({ event: 'accepted', run, job, planHash, members });
-  }
-
-  event(event: OperatorEvent): void {
-    // Every member measures the same steps; the first one's are shown.
-    if (event.kind !== 'telemetry' || event.node !== this.#watched) return;
-    const { run: _, ...document } = event.document;
-    if (event.telemetry === 'step') {
-      this.#emit({ event: 'step', ...document });
-      this.#progress.show(event.document as unknown as StepDocument);
-    } else if (event.telemetry === 'epoch') {
-      this.#emit({ event: 'epoch', ...document });
-      const { epoch, testAccuracy, testLoss } = event.document as unknown as EpochDocument;
-      this.say(
-        `epoch ${epoch + 1}: test accuracy ${(100 * testAccuracy).toFixed(2)} %, test loss ${testLoss.toFixed(4)}`,
-      );
-    }
-  }
-
-  result({ members }: AcceptedRun, results: ReadonlyMap<string, MemberResult>): void {
-    this.end();
-    const rows = members.map((node) => ({ node, ...results.get(node)! }));
-    const writer = rows.find(({ checkpoint }) => checkpoint !== undefined);
-    const { testAccuracy = null, seconds, imagesPerSecond, weightsChecksum } = rows[0]!;
-    if (this.#json) {
-      this.#emit({
-        event: 'result',
-        testAccuracy,
-        seconds,
-        imagesPerSecond,
-        checkpoint: writer?.checkpoint ?? null,
-        curve: writer?.curve ?? null,
-        weightsChecksum,
-        nodes: rows.map(
-          ({
-            node,
-            tile,
-            memoryPeakBytes,
-            memoryGrowthBytes,
-            memoryPredictedBytes,
-            bytesSent,
-            bytesReceived,
-            computeMs,
-            waitMs,
-          }) => ({
-            node,
-            tile,
-            memoryPeakBytes,
-            memoryGrowthBytes,
-            memoryPredictedBytes,
-            bytesSent,
-            bytesReceived,
-            computeMs,
-            waitMs,
-          }),
-        ),
-      });
-      return;
-    }
-    process.stdout.write(describeResult(rows, writer));
-  }
-
-  #emit(document: object): void {
-    if (this.#json) process.stdout.write(`${JSON.stringify(document)}\n`);
-  }
-}
-
-type ResultRow = MemberResult & { readonly node: string };
-
-function describeResult(rows: readonly ResultRow[], writer: ResultRow | undefined): string {
-  const { stdout } = process;
-  const { testAccuracy, seconds, imagesPerSecond, weightsChecksum } = rows[0]!;
-  const table = formatTable(
-    [
-      { title: 'node', value: ({ node }) => node },
-      { title: 'tile of the first stage', value: ({ tile }) => tile },
-      { title: 'memory peak', value: ({ memoryPeakBytes }) => formatBytes(memoryPeakBytes), right: true },
-      { title: 'of it training', value: ({ memoryGrowthBytes }) => formatBytes(memoryGrowthBytes), right: true },
-      { title: 'sent', value: ({ bytesSent }) => formatBytes(bytesSent), right: true },
-      { title: 'received', value: ({ bytesReceived }) => formatBytes(bytesReceived), right: true },
-      { title: 'computing', value: ({ computeMs }) => formatSeconds(computeMs / 1000), right: true },
-      { title: 'waiting', value: ({ waitMs }) => formatSeconds(waitMs / 1000), right: true },
-    ],
-    rows,
-    stdout,
-  );
-  const lines = [
-    `${table}\n`,
-    testAccuracy === undefined
-      ? ''
-      : `  test accuracy ${paint('green', `${(100 * testAccuracy).toFixed(2)} %`, stdout)}\n`,
-    `  trained in ${formatSeconds(seconds)}, ${Math.round(imagesPerSecond)} images/s, weights ${weightsChecksum} on every node\n`,
-    writer?.checkpoint === undefined ? '' : `  checkpoint ${relative('', writer.checkpoint)} (and .json)\n`,
-    writer?.curve === undefined ? '' : `  training curve ${relative('', writer.curve)}\n`,
-  ];
-  return `\n${lines.join('')}`;
 }

@@ -45,7 +45,8 @@ export interface MemberResult {
   readonly checkpoint?: string;
   /** Path of the training curve that this member drew. */
   readonly curve?: string;
-  readonly weightsChecksum: string;
+  /** Over all weights; absent on a member that does not hold all of them. */
+  readonly weightsChecksum?: string;
   /** Box of the first stage's output that this member owned, as people read it. */
   readonly tile: string;
   /** Peak resident memory of the process, and its growth over the idle node. */
@@ -64,6 +65,9 @@ export interface Member {
   readonly planHash: string;
   readonly instance: string;
   readonly state: (typeof MEMBER_STATES)[number];
+  /** When ready: of the data and of the weights to begin with; all members must have the same. */
+  readonly dataHash?: string;
+  readonly startHash?: string;
   /** While joining a run that is resumed: steps of the checkpoints that this node can read. */
   readonly steps?: readonly number[];
   /** Why it failed: a stable code, one line for people, and whether what a person gave is at fault. */
@@ -92,7 +96,7 @@ export function parseNodeState(document: unknown): NodeState | undefined {
 /** Reads a member's document; undefined when it is not one. */
 export function parseMember(document: unknown): Member | undefined {
   if (!isRecord(document)) return undefined;
-  const { run, planHash, instance, steps, code, reason, input, result } = document;
+  const { run, planHash, instance, dataHash, startHash, steps, code, reason, input, result } = document;
   const state = MEMBER_STATES.find((known) => known === document['state']);
   if (!isIdentity(run) || !isIdentity(planHash) || typeof instance !== 'string' || !state) return undefined;
   return {
@@ -100,6 +104,8 @@ export function parseMember(document: unknown): Member | undefined {
     planHash,
     instance,
     state,
+    ...(typeof dataHash === 'string' ? { dataHash } : {}),
+    ...(typeof startHash === 'string' ? { startHash } : {}),
     ...(Array.isArray(steps) ? { steps: steps.filter((step) => typeof step === 'number') } : {}),
     ...(typeof code === 'string' ? { code } : {}),
     ...(typeof reason === 'string' ? { reason } : {}),

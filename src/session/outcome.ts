@@ -36,7 +36,7 @@ export function memberResult({ plan, prepared, gauge, telemetry, result, seconds
     ...(curve === undefined ? {} : { curve }),
     seconds,
     imagesPerSecond: stepMs === 0 ? 0 : (1000 * samples) / stepMs,
-    weightsChecksum,
+    ...(weightsChecksum === undefined ? {} : { weightsChecksum }),
     tile: formatBox(plan.stages[0]!.owned[program.rank]!),
     memoryPeakBytes: peakBytes,
     memoryGrowthBytes: peakBytes - idleBytes,

@@ -47,6 +47,6 @@ export interface Result {
   readonly testLoss: number | undefined;
   /** Path of the last checkpoint that this node wrote, if it writes any. */
   readonly checkpoint: string | undefined;
-  /** Hexadecimal checksum over all weights; equal on every node. */
-  readonly weightsChecksum: string;
+  /** Hexadecimal checksum over all weights, equal on every node; undefined on one that does not hold all of them. */
+  readonly weightsChecksum: string | undefined;
 }

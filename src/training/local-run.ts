@@ -65,7 +65,7 @@ export class LocalRun implements Run {
   #stepBeganMs = 0;
   #score: Score | undefined;
   #checkpoint: string | undefined;
-  #checksum = '';
+  #checksum: string | undefined;
 
   constructor(options: RunOptions) {
     const { plan, program, arena, collective } = options;
@@ -164,7 +164,7 @@ export class LocalRun implements Run {
     await this.#execute(this.#program.gather);
     const tensors = this.#parameters.collect(this.#program, parityOf(iteration));
     this.#free();
-    this.#checksum = this.#options.checksumOf(tensors);
+    this.#checksum = this.#parameters.isComplete(tensors) ? this.#options.checksumOf(tensors) : undefined;
     const { write } = this.#options;
     if (!write) return undefined;
     this.#checkpoint = await write({ step, epoch, tensors });

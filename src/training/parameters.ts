@@ -62,16 +62,16 @@ export class ParameterStore {
     this.#floats(this.#program.storage.rate, 1)[0] = rate;
   }
 
-  /** Every parameter and momentum, put together from what is held, owned and gathered in a checkpoint iteration. */
+  /**
+   * Parameters and momentum, put together from what is held, owned and gathered in a checkpoint iteration: all of them on nodes that
+   * write, else what there is.
+   */
   collect(gathered: IterationProgram, parity: 0 | 1): Map<string, Float32Array> {
     const { storage, rank } = this.#program;
     const values = new Map<string, Float32Array>();
     for (const { name, extent } of this.#trained()) {
       const address = storage.parameters.get(name);
-      values.set(
-        name,
-        address === undefined ? new Float32Array(valuesOf(extent)) : this.#floats(address, valuesOf(extent)).slice(),
-      );
+      if (address !== undefined) values.set(name, this.#floats(address, valuesOf(extent)).slice());
     }
     const put = (name: string, extent: Extent, box: Box, source: Float32Array) => {
       if (!values.has(name)) values.set(name, new Float32Array(valuesOf(extent)));
@@ -88,6 +88,11 @@ export class ParameterStore {
       }
     }
     return values;
+  }
+
+  /** Whether every parameter is among the tensors. */
+  isComplete(tensors: TensorMap): boolean {
+    return this.#trained().every(({ name }) => tensors.has(name));
   }
 
   /** Sums of the last iteration. */

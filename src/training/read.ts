@@ -33,6 +33,6 @@ export function readPixels(
 ): Float32Array {
   if (volume(box) === 0) return new Float32Array();
   return Float32Array.from(offsets(contiguous(address, extentOf(box), 1)), ([offset, c]) => {
-    return (Math.fround(memory[offset]! / 255) - (mean[c] ?? 0)) / (deviation[c] ?? 1);
+    return (memory[offset]! / 255 - (mean[c] ?? 0)) / (deviation[c] ?? 1);
   });
 }

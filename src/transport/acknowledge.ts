@@ -1,15 +1,6 @@
 /** Acknowledging side of a session towards one peer: at most one control frame a turn of the event loop, whatever arrived in it. */
 
-import {
-  ACK_BYTES,
-  ACK_CHECKSUMS,
-  ACK_PLACED,
-  ACK_REJECTS,
-  emptyAcknowledgement,
-  encodeAck,
-  REJECT_REASONS,
-} from '../protocol/ack.ts';
-import type { RejectReason } from '../protocol/ack.ts';
+import { ACK_BYTES, ACK_CHECKSUMS, ACK_PLACED, emptyAcknowledgement, encodeAck } from '../protocol/ack.ts';
 import type { Checksum } from '../protocol/bytes.ts';
 import type { Route, Wire } from './wire.ts';
 
@@ -45,18 +36,6 @@ export class Acknowledger {
       ack.placedChunks[at] = iteration;
       ack.placedChunks[at + 1] = message;
       ack.placedChunks[at + 2] = chunk;
-    }
-    this.tell();
-  }
-
-  /** A sound frame of this run was refused. */
-  rejected(reason: RejectReason, iteration: number, message: number): void {
-    const ack = this.#ack;
-    if (ack.rejects < ACK_REJECTS) {
-      const at = 3 * ack.rejects++;
-      ack.rejected[at] = REJECT_REASONS.indexOf(reason);
-      ack.rejected[at + 1] = iteration;
-      ack.rejected[at + 2] = message;
     }
     this.tell();
   }

@@ -83,7 +83,7 @@ export interface Cluster extends AsyncDisposable {
 export interface ClusterOutcome {
   readonly results: readonly Result[];
   /** By rank. */
-  readonly checksums: readonly string[];
+  readonly checksums: readonly (string | undefined)[];
   /** By step, as rank 0 would write them. */
   readonly snapshots: ReadonlyMap<number, Snapshot>;
   /** By rank. */

@@ -22,6 +22,11 @@ export { multiplyAddFlops, multiplyAddPeak } from './peak';
 /** Bytes before each block. */
 const HEAD_BYTES: usize = 16;
 
+/** The layout of parameter blocks that this build understands; src/kernels/loader.ts has the same number. */
+export function blockVersion(): i32 {
+  return 2;
+}
+
 /** Executes `count` calls that are encoded one after the other at `at`. Traps at an opcode that does not exist. */
 export function execute(at: usize, count: i32): void {
   for (; count != 0; count--) {
