@@ -38,7 +38,6 @@ test.serial(
   'over real brokers, lost, doubled, late and damaged frames and broken connections change no bit',
   async (t) => {
     const calm = await trained(t);
-    t.is(sum(calm.network, 'resent'), 0);
     for (const faults of [
       { seed: 1, drop: 0.01, duplicate: 0.02, delay: 0.05, delayMs: 30 },
       { seed: 2, flip: 0.002, cut: 0.002, delay: 0.02 },
