@@ -4,6 +4,7 @@ import { MessageChannel, Worker, receiveMessageOnPort, type MessagePort } from '
 
 import { KernelError } from '../errors.ts';
 import * as control from './control.ts';
+import { changed } from './futex.ts';
 
 /** What the worker should do; see the commands in control.ts. */
 export interface Request {
@@ -103,16 +104,10 @@ export class KernelThread {
     const done = Atomics.load(words, control.DONE);
     Atomics.add(words, control.REQUEST, 1);
     Atomics.notify(words, control.REQUEST);
-    await this.#answered(done);
+    await changed(words, control.DONE, done);
+    if (this.#failure !== undefined) throw this.#failure;
     if (words[control.STATUS] === control.FAILED) throw this.#reason();
     return this.#times[control.MILLISECONDS]!;
-  }
-
-  /** Waits until DONE is no longer `before`. */
-  async #answered(before: number): Promise<void> {
-    const { async, value } = Atomics.waitAsync(this.#words, control.DONE, before);
-    if (async) await value;
-    if (this.#failure !== undefined) throw this.#failure;
   }
 
   #reason(): KernelError {
