@@ -97,7 +97,7 @@ export class KernelThread {
 
   async #perform({ command, arena, offset = 0, calls = 0, message }: Request, signal?: AbortSignal): Promise<number> {
     signal?.throwIfAborted();
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#checkAlive();
     if (message !== undefined) this.#port.postMessage(message, []);
     const words = this.#words;
     words.set([command, arena, offset, calls], control.COMMAND);
@@ -105,9 +105,13 @@ export class KernelThread {
     Atomics.add(words, control.REQUEST, 1);
     Atomics.notify(words, control.REQUEST);
     await changed(words, control.DONE, done);
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#checkAlive();
     if (words[control.STATUS] === control.FAILED) throw this.#reason();
     return this.#times[control.MILLISECONDS]!;
+  }
+
+  #checkAlive(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   #reason(): KernelError {
