@@ -40,8 +40,6 @@ const CHECKSUMS_AT = 32;
 
 /** Why a sound tensor frame was not taken; the position is the code on the wire. */
 export const REJECT_REASONS = ['run', 'plan'] as const;
-export type RejectReason = (typeof REJECT_REASONS)[number];
-
 /** What an acknowledgement says, in storage that is used again for every frame. */
 export interface Acknowledgement {
   /** Last iteration whose slots have all been read; -1 before the first. */
