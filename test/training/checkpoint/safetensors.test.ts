@@ -13,6 +13,9 @@ function file(header: unknown, data = Buffer.alloc(0)): Buffer {
   return Buffer.concat([length, json, data]);
 }
 
+/** Keys that the schema library leaves out of every record, for safety; tensors are called `<layer>.weight`. */
+const LEFT_OUT = ['__metadata__', '__proto__', 'prototype', 'constructor'];
+
 test('tensors of any shape come back with their bits, and data begins at a multiple of 8', (t) => {
   const tensor = fc.array(fc.nat(4), { maxLength: 4 }).chain((shape) => {
     const length = shape.reduce((a, b) => a * b, 1);
@@ -23,9 +26,7 @@ test('tensors of any shape come back with their bits, and data begins at a multi
   fc.assert(
     fc.property(
       fc.dictionary(
-        fc
-          .string({ minLength: 1 })
-          .filter((name) => name !== '__metadata__' && name !== '__proto__' && Number.isNaN(Number(name))),
+        fc.string({ minLength: 1 }).filter((name) => !LEFT_OUT.includes(name) && Number.isNaN(Number(name))),
         tensor,
       ),
       (given) => {
