@@ -4,7 +4,7 @@
  */
 
 import { TransportError } from '../errors.ts';
-import type { Session } from '../transport/transport.ts';
+import type { Session, Slot } from '../transport/transport.ts';
 import type { TensorChannel } from '../protocol/topics.ts';
 
 /** A message as the wire sees it: who, how much, and where its bytes lie in the arena. */
@@ -22,6 +22,8 @@ export class Collective {
   readonly #session: Session;
   readonly #devices: readonly string[];
   readonly #onFailure: (reason: unknown) => void;
+  /** Slots of each list of arriving messages: the session knows a list again, and then makes nothing new. */
+  readonly #slots = new WeakMap<readonly Transmission[], readonly Slot[]>();
   /** Sends whose regions may not be touched yet, by message of the current kind of iteration. */
   readonly #pending = new Map<number, Promise<void>>();
 
@@ -34,15 +36,17 @@ export class Collective {
 
   /** Opens the slots of an iteration. */
   expect(iteration: number, arriving: readonly Transmission[]): void {
-    this.#session.expect(
-      iteration,
-      arriving.map(({ id, from, address, bytes }) => ({
+    let slots = this.#slots.get(arriving);
+    if (!slots) {
+      slots = arriving.map(({ id, from, address, bytes }) => ({
         message: id,
         from: this.#name(from),
         offset: address,
         bytes,
-      })),
-    );
+      }));
+      this.#slots.set(arriving, slots);
+    }
+    this.#session.expect(iteration, slots);
   }
 
   /** Waits until the listed messages lie whole in their slots. */

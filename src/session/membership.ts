@@ -8,9 +8,10 @@ import { jobTopic, nodeStateTopic, telemetryTopic } from '../protocol/topics.ts'
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
 import { Telemetry } from '../telemetry/telemetry.ts';
 import { listCheckpoints } from '../training/checkpoint/read.ts';
+import type { TrainingEvent } from '../training/events.ts';
 import { Agreement } from './agreement.ts';
 import { failureOf, unreachable, type Failure, type NodeContext } from './context.ts';
-import { compareFingerprints, fingerprintOf } from './fingerprint.ts';
+import { compareFingerprints, fingerprintOf, type Fingerprint } from './fingerprint.ts';
 import { MemoryGauge } from './memory-gauge.ts';
 import { memberResult, writeCurve } from './outcome.ts';
 import { named } from './named.ts';
@@ -103,22 +104,18 @@ interface Work {
 async function work(parts: Work): Promise<void> {
   const { context, spec, job, agreement, ended, tell } = parts;
   await connected(context, spec, ended);
-  const { source, resume } = spec.submission;
-  const data = await named(source, openData(job));
+  const data = await named(spec.submission.source, openData(job));
   try {
-    const begin = async () => startOf(job, resume ? await agreeOnStep(parts) : undefined);
-    const start = await named(`${source}: ${startKey(spec.submission)}`, begin());
     let telemetry: Telemetry | undefined;
-    const prepared = await prepareRun(context, { ...parts, data, start, emit: (event) => telemetry?.take(event) });
+    const { prepared, fingerprint } = await begin(parts, data, (event) => telemetry?.take(event));
     try {
       telemetry = startTelemetry(parts, prepared);
-      const fingerprint = await fingerprintOf(data, start);
       agreement.say('ready', fingerprint);
       compareFingerprints(context.name, fingerprint, await agreement.all(['ready', 'running', 'done'], READY_MS));
       agreement.say('running');
       tell('training');
       context.log(
-        `${job.name}: training ${prepared.schedule.steps - start.step} steps on ${spec.members.length} nodes`,
+        `${job.name}: training ${prepared.schedule.steps - prepared.schedule.startStep} steps on ${spec.members.length} nodes`,
       );
       await trainAndTell(parts, prepared, telemetry);
     } finally {
@@ -129,6 +126,21 @@ async function work(parts: Work): Promise<void> {
   } finally {
     await closeData(data);
   }
+}
+
+interface Begun {
+  readonly prepared: PreparedRun;
+  readonly fingerprint: Fingerprint;
+}
+
+/** Reads what training begins with and prepares the run. A function of its own, so that the weights it read are let go when it returns. */
+async function begin(parts: Work, data: JobData, emit: (event: TrainingEvent) => void): Promise<Begun> {
+  const { context, spec, job } = parts;
+  const { source, resume } = spec.submission;
+  const reading = async () => startOf(job, resume ? await agreeOnStep(parts) : undefined);
+  const start = await named(`${source}: ${startKey(spec.submission)}`, reading());
+  const fingerprint = await fingerprintOf(data, start);
+  return { prepared: await prepareRun(context, { ...parts, data, start, emit }), fingerprint };
 }
 
 async function trainAndTell(parts: Work, prepared: PreparedRun, telemetry: Telemetry): Promise<void> {

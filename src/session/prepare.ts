@@ -60,7 +60,7 @@ export interface Start {
  * @throws {InputError} of `readCheckpoint` and `readWeights`
  */
 export async function startOf(job: Job, resumeStep: number | undefined): Promise<Start> {
-  const values = (tensors: ReadonlyMap<string, { values: Float32Array }>) =>
+  const values = (tensors: ReadonlyMap<string, { values: Float32Array<ArrayBuffer> }>) =>
     new Map([...tensors].map(([name, tensor]) => [name, tensor.values]));
   if (resumeStep !== undefined) {
     const { tensors } = await readCheckpoint(checkpointFile(job.checkpoint.directory, resumeStep), job.model);
@@ -167,25 +167,28 @@ function makeRun(parts: Parts): LocalRun {
     normalization: { mean, deviation },
     learningRate: job.optimizer,
     initial: start.tensors,
-    write: parts.writes ? (snapshot) => write(parts, snapshot) : undefined,
+    write: parts.writes ? checkpointWriter({ job, planHash: parts.planHash, startStep: start.step }) : undefined,
     checksumOf: (tensors) => weightsChecksum(withShapes(job, tensors)),
     emit,
   });
   return run;
 }
 
-async function write({ job, planHash, start }: Parts, { step, epoch, tensors }: Snapshot): Promise<string> {
+interface Writing {
+  readonly job: Job;
+  readonly planHash: string;
+  readonly startStep: number;
+}
+
+/** Takes no more than it needs: what a closure can see stays in memory for the whole run, and weights to begin with are large. */
+function checkpointWriter({ job, planHash, startStep }: Writing): (snapshot: Snapshot) => Promise<string> {
   const { directory } = job.checkpoint;
-  // The first checkpoint of a new run replaces those of an older one; a resumed run never makes it.
-  if (step === 0 && start.step === 0) await removeCheckpoints(directory);
-  return writeCheckpoint(directory, {
-    step,
-    epoch,
-    model: job.model,
-    job,
-    planHash,
-    tensors: withShapes(job, tensors),
-  });
+  return async ({ step, epoch, tensors }) => {
+    // The first checkpoint of a new run replaces those of an older one; a resumed run never makes it.
+    if (step === 0 && startStep === 0) await removeCheckpoints(directory);
+    const content = { step, epoch, model: job.model, job, planHash, tensors: withShapes(job, tensors) };
+    return writeCheckpoint(directory, content);
+  };
 }
 
 /** Tensors as checkpoints want them: shapes as PyTorch has them, weights in layer order, then momentum. */
@@ -203,7 +206,7 @@ function withShapes(
   return new Map(
     ordered.flatMap(({ name, shape }) => {
       const values = tensors.get(name);
-      return values ? [[name, { shape, values: new Float32Array(values) }]] : [];
+      return values ? [[name, { shape, values }]] : [];
     }),
   );
 }

@@ -66,9 +66,14 @@ export function runningMean(values: readonly number[], reach: number): readonly 
   });
 }
 
+/** `12,345`. Not by the host's Intl: its tables take 4 MB of a node's memory for the rest of its life. */
+function grouped(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
 function subtitle(points: readonly LossPoint[], { accuracy }: CurveOptions): string {
   const last = points.at(-1);
-  const steps = last === undefined ? '' : `${last.step.toLocaleString('en')} steps`;
+  const steps = last === undefined ? '' : `${grouped(last.step)} steps`;
   const score = accuracy === undefined ? '' : `test accuracy ${(100 * accuracy).toFixed(2)} %`;
   const said = [steps, score].filter((part) => part !== '').join(' · ');
   return text(28, 58, said, 'start');
@@ -103,7 +108,7 @@ function plot(points: readonly LossPoint[]): string {
 function horizontalAxis(scale: Scale): string {
   const ticks = scale.ticks.map((tick) => {
     const x = scale.at(tick).toFixed(1);
-    return `<path d="M${x} ${PLOT.bottom}v5" stroke="${COLOURS.faint}"/>${text(Number(x), PLOT.bottom + 20, tick.toLocaleString('en'), 'middle')}`;
+    return `<path d="M${x} ${PLOT.bottom}v5" stroke="${COLOURS.faint}"/>${text(Number(x), PLOT.bottom + 20, grouped(tick), 'middle')}`;
   });
   const line = `<path d="M${PLOT.left} ${PLOT.bottom}H${PLOT.right}" stroke="${COLOURS.faint}"/>`;
   return [line, ...ticks, text((PLOT.left + PLOT.right) / 2, HEIGHT - 16, 'training step', 'middle')].join('\n');

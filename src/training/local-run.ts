@@ -50,7 +50,7 @@ export interface RunOptions {
 }
 
 export class LocalRun implements Run {
-  readonly #options: RunOptions;
+  readonly #options: Omit<RunOptions, 'initial'>;
   readonly #abort = new AbortController();
   readonly #executor: Executor;
   readonly #feeder: Feeder;
@@ -67,12 +67,13 @@ export class LocalRun implements Run {
   #checkpoint: string | undefined;
   #checksum: string | undefined;
 
-  constructor(options: RunOptions) {
+  constructor({ initial, ...options }: RunOptions) {
     const { plan, program, arena, collective } = options;
     this.#options = options;
     this.#executor = new Executor(program, arena, collective, this.#abort.signal);
     this.#parameters = new ParameterStore(plan, program, arena.bytes);
-    this.#parameters.fill(options.initial);
+    // Not kept: the arena has them from here on.
+    this.#parameters.fill(initial);
     this.#handles = new Handles({ ...options, memory: arena.bytes });
     this.#holders = new HolderCheck(plan, program.rank, collective, this.#abort.signal, (error) => this.abort(error));
     this.#order = new StepOrder(plan.stages.length);
@@ -162,10 +163,14 @@ export class LocalRun implements Run {
     this.#turn('checkpoint');
     const { iteration, step, epoch } = await this.#begin();
     await this.#execute(this.#program.gather);
+    const { write, schedule: planned } = this.#options;
+    if (!write && step < planned.steps) {
+      this.#free();
+      return undefined;
+    }
     const tensors = this.#parameters.collect(this.#program, parityOf(iteration));
     this.#free();
     this.#checksum = this.#parameters.isComplete(tensors) ? this.#options.checksumOf(tensors) : undefined;
-    const { write } = this.#options;
     if (!write) return undefined;
     this.#checkpoint = await write({ step, epoch, tensors });
     this.#options.emit({ kind: 'checkpoint', step, path: this.#checkpoint });

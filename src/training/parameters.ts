@@ -7,7 +7,7 @@ import type { IterationProgram, Program } from '../program/program.ts';
 import { volume, type Box, type Extent } from '../tensor/box.ts';
 
 /** Float32 values by tensor name: parameters, and their momentum as `momentum.<parameter>`. */
-export type TensorMap = ReadonlyMap<string, Float32Array>;
+export type TensorMap = ReadonlyMap<string, Float32Array<ArrayBuffer>>;
 
 /** Sums over the whole batch, and who saw a loss that is not finite. */
 export interface Metrics {
@@ -66,9 +66,9 @@ export class ParameterStore {
    * Parameters and momentum, put together from what is held, owned and gathered in a checkpoint iteration: all of them on nodes that
    * write, else what there is.
    */
-  collect(gathered: IterationProgram, parity: 0 | 1): Map<string, Float32Array> {
+  collect(gathered: IterationProgram, parity: 0 | 1): Map<string, Float32Array<ArrayBuffer>> {
     const { storage, rank } = this.#program;
-    const values = new Map<string, Float32Array>();
+    const values = new Map<string, Float32Array<ArrayBuffer>>();
     for (const { name, extent } of this.#trained()) {
       const address = storage.parameters.get(name);
       if (address !== undefined) values.set(name, this.#floats(address, valuesOf(extent)).slice());

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import test from 'ava';
 import { parse } from 'yaml';
 import { readCheckpoint } from '../../src/training/checkpoint/read.ts';
-import { startCommand } from '../support/command.ts';
+import { COMPILED_MAIN, startCommand } from '../support/command.ts';
+import { allowed } from '../support/memory-bound.ts';
 import { ALL_DIGITS, digitsJob, scratch, someDigits, writeJob } from '../support/digits.ts';
 import { watchBroker } from '../support/watch.ts';
 import { parseXml } from '../support/xml.ts';
@@ -19,7 +20,7 @@ test.serial(
     const data = { ...(flow['data'] as object), ...ALL_DIGITS };
     const checkpoint = { ...flow.checkpoint, directory: 'run' };
     const job = await writeJob(directory, { ...flow, data, checkpoint });
-    const command = startCommand(t, ['train', job, '--local', '4', '--json']);
+    const command = startCommand(t, ['train', job, '--local', '4', '--json'], { main: COMPILED_MAIN });
     const nodes = (await command.event('cluster'))['nodes'] as { port: number }[];
     const seen = await watchBroker(t, nodes[2]!.port);
     const { code, stderr } = await command.ended;
@@ -32,6 +33,12 @@ test.serial(
     const checksums = done.map(({ document }) => (document['result'] as { weightsChecksum: string }).weightsChecksum);
     t.is(new Set(done.map(({ topic }) => topic)).size, 4);
     t.deepEqual([...new Set(checksums)], [result['weightsChecksum']]);
+
+    for (const node of result['nodes'] as { node: string; memoryGrowthBytes: number; memoryPredictedBytes: number }[]) {
+      const bound = allowed(node.memoryPredictedBytes);
+      t.log(`${node.node} grew by ${(node.memoryGrowthBytes / 1e6).toFixed(1)} of ${(bound / 1e6).toFixed(1)} MB`);
+      t.true(node.memoryGrowthBytes <= bound, node.node);
+    }
 
     const last = await readCheckpoint(String(result['checkpoint']));
     t.is(last.step, 938);

@@ -5,15 +5,11 @@ import { Operator } from '../../src/session/operator.ts';
 import { startDaemons } from '../support/daemons.ts';
 import { ALL_DIGITS, digitsJob, scratch } from '../support/digits.ts';
 import { pause, residentBytes } from '../support/processes.ts';
+import { allowed } from '../support/memory-bound.ts';
 
 interface Place {
   readonly name: string;
   readonly pid: number;
-}
-
-/** What a node may grow by: its plan's figure, 15 % and 20 MB. */
-function allowed(predictedBytes: number): number {
-  return 1.15 * predictedBytes + 20e6;
 }
 
 const MB = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;

@@ -6,6 +6,9 @@ import type { ExecutionContext } from 'ava';
 
 export const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
+/** The compiled command, as people run it. */
+export const COMPILED_MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
 export interface Outcome {
   /** Null when a signal ended it. */
   readonly code: number | null;
@@ -14,6 +17,8 @@ export interface Outcome {
 }
 
 export interface CommandOptions {
+  /** The file to run instead of the sources' {@link MAIN}. */
+  readonly main?: string;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -29,8 +34,8 @@ export class Command {
   stderr = '';
   readonly #watchers = new Set<() => void>();
 
-  constructor(args: readonly string[], { cwd, env }: CommandOptions = {}) {
-    this.child = spawn(process.execPath, [MAIN, ...args], {
+  constructor(args: readonly string[], { main = MAIN, cwd, env }: CommandOptions = {}) {
+    this.child = spawn(process.execPath, [main, ...args], {
       ...(cwd === undefined ? {} : { cwd }),
       // ava asks for colours on behalf of its own output.
       env: { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined, NODE_OPTIONS: undefined, ...env },
