@@ -14,7 +14,12 @@ export { describePlan, type PlanDescription, type StageDescription } from './ses
 export { planHashOf, planOf } from './session/spec.ts';
 export { checkJob } from './session/check-job.ts';
 export { jobOf, type Submission } from './session/submission.ts';
-export { Operator, type AcceptedRun, type OperatorEvent } from './session/operator.ts';
+export { Operator, type OperatorEvent } from './session/operator.ts';
+export type { AcceptedRun } from './session/serve.ts';
+export type { Drive, DriveContext } from './session/context.ts';
+export type { Bulletin } from './transport/transport.ts';
+export type { Result } from './training/events.ts';
+export type { Tensor } from './tensor/handle.ts';
 export type { Member, MemberResult } from './protocol/documents.ts';
 export type { EpochDocument, StepDocument } from './telemetry/telemetry.ts';
 export { restartSmall } from './footprint.ts';

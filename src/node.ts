@@ -7,14 +7,19 @@ import type { NodeConfig, PeerAddress } from './job/node-config.ts';
 import { parseNodeInfo, type NodeInfo } from './protocol/documents.ts';
 import { nodeInfoTopic } from './protocol/topics.ts';
 import { PROTOCOL_VERSION } from './protocol/version.ts';
-import { JobServer } from './session/serve.ts';
+import type { Drive } from './session/context.ts';
+import { JobServer, type AcceptedRun } from './session/serve.ts';
+import type { Submission } from './session/submission.ts';
 import { createMqttTransport } from './transport/mqtt.ts';
+import type { Bulletin } from './transport/transport.ts';
 import type { Wire } from './transport/wire.ts';
 import { VERSION } from './version.ts';
 
 export interface NodeOptions {
   /** One line for people for each thing that happens to jobs on this node. */
   readonly log?: (line: string) => void;
+  /** Brings runs to their end instead of the trainer, through the same calls: a person with wires. */
+  readonly drive?: Drive;
   /** Puts something between delivery and connections, e.g. faults. */
   readonly wrap?: (wire: Wire) => Wire;
 }
@@ -26,6 +31,12 @@ export interface Node extends AsyncDisposable {
   readonly port: number;
   /** Bridges to more peers; those in the configuration are connected already. */
   connect(peers: readonly PeerAddress[]): void;
+  /** What the nodes of the cluster say: documents by topic. */
+  readonly bulletin: Bulletin;
+  /** Hands a job in, to this node and all its peers. @throws {InputError} of `parseJob`, `busy`, `peerUnreachable`, `versionMismatch` */
+  submit(submission: Submission): Promise<AcceptedRun>;
+  /** Ends the run that this node takes part in, if there is one, on all its nodes. */
+  stop(): void;
   close(): Promise<void>;
 }
 
@@ -33,8 +44,9 @@ export interface Node extends AsyncDisposable {
  * Starts a node: its broker, the bridges to its peers, and its kernel worker.
  * @throws {InputError} `portInUse`, `cannotListen`; {KernelError} `kernelsMissing`
  */
-export async function startNode(config: NodeConfig, { log = () => {}, wrap }: NodeOptions = {}): Promise<Node> {
+export async function startNode(config: NodeConfig, options: NodeOptions = {}): Promise<Node> {
   const { name, cluster, listen } = config;
+  const { log = () => {}, drive = (run) => run.train(), wrap } = options;
   const engine = await createEngine();
   const info = describeNode();
   try {
@@ -59,6 +71,7 @@ export async function startNode(config: NodeConfig, { log = () => {}, wrap }: No
       },
       peerInfo: (peer) => infos.get(peer),
       peersMissing: () => mqtt.peersMissing(),
+      drive,
       log,
     });
     const connect = (more: readonly PeerAddress[]) => {
@@ -73,7 +86,16 @@ export async function startNode(config: NodeConfig, { log = () => {}, wrap }: No
       await engine.close();
     };
     const close = () => (closing ??= end());
-    return { name, port: mqtt.port, connect, close, [Symbol.asyncDispose]: close };
+    return {
+      name,
+      port: mqtt.port,
+      connect,
+      bulletin: mqtt.bulletin,
+      submit: (submission) => jobs.submit(submission),
+      stop: () => jobs.stop(),
+      close,
+      [Symbol.asyncDispose]: close,
+    };
   } catch (error) {
     await engine.close();
     throw error;

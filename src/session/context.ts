@@ -2,8 +2,23 @@
 
 import { InputError, MqtileError } from '../errors.ts';
 import type { Engine } from '../kernels/engine.ts';
+import type { Job } from '../job/job.ts';
+import type { Plan } from '../planner/plan.ts';
 import type { NodeInfo } from '../protocol/documents.ts';
+import type { Result } from '../training/events.ts';
+import type { Run } from '../training/run.ts';
 import type { Bulletin, Transport } from '../transport/transport.ts';
+
+/** What a driver is told of a run. */
+export interface DriveContext {
+  readonly job: Job;
+  readonly plan: Plan;
+  /** Aborted when the run ends everywhere; the run is aborted with it. */
+  readonly signal: AbortSignal;
+}
+
+/** Brings a run to its end, through the same calls as the trainer. @throws what stopped it */
+export type Drive = (run: Run, about: DriveContext) => Promise<Result>;
 
 export interface NodeContext {
   readonly name: string;
@@ -20,6 +35,8 @@ export interface NodeContext {
   peerInfo(peer: string): NodeInfo | undefined;
   /** For each peer that is not connected both ways: what is missing. */
   peersMissing(): ReadonlyMap<string, string>;
+  /** Drives the runs that this node takes part in. */
+  readonly drive: Drive;
   /** One line for whoever watches this node; says what happens to jobs. */
   log(line: string): void;
 }

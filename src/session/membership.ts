@@ -8,7 +8,8 @@ import { jobTopic, nodeStateTopic, telemetryTopic } from '../protocol/topics.ts'
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
 import { Telemetry } from '../telemetry/telemetry.ts';
 import { listCheckpoints } from '../training/checkpoint/read.ts';
-import type { TrainingEvent } from '../training/events.ts';
+import type { Result, TrainingEvent } from '../training/events.ts';
+import type { Run } from '../training/run.ts';
 import { Agreement } from './agreement.ts';
 import { failureOf, unreachable, type Failure, type NodeContext } from './context.ts';
 import { compareFingerprints, fingerprintOf, type Fingerprint } from './fingerprint.ts';
@@ -144,9 +145,9 @@ async function begin(parts: Work, data: JobData, emit: (event: TrainingEvent) =>
 }
 
 async function trainAndTell(parts: Work, prepared: PreparedRun, telemetry: Telemetry): Promise<void> {
-  const { agreement, ended, context, job } = parts;
+  const { agreement, context, job } = parts;
   const began = performance.now();
-  const result = await prepared.run.train(ended);
+  const result = await driveToEnd(parts, prepared.run);
   const seconds = (performance.now() - began) / 1000;
   const curve = result.checkpoint === undefined ? undefined : await writeCurve(job, telemetry, result);
   telemetry.close();
@@ -154,6 +155,23 @@ async function trainAndTell(parts: Work, prepared: PreparedRun, telemetry: Telem
   context.log(`${job.name}: done after ${seconds.toFixed(1)} s`);
   // Others may still need what this node sent last; one that is gone by now no longer matters.
   await agreement.all(['done'], LINGER_MS).catch(() => {});
+}
+
+/** Lets the node's driver bring the run to its end, and ends with it when the run stops, whether the driver has noticed or not. */
+async function driveToEnd({ context, job, plan, ended }: Work, run: Run): Promise<Result> {
+  const { signal } = run;
+  const stopped = Promise.withResolvers<never>();
+  const stop = () => stopped.reject(signal.reason as Error);
+  const abort = () => run.abort(ended.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  ended.addEventListener('abort', abort, { once: true });
+  try {
+    if (ended.aborted) abort();
+    return await Promise.race([context.drive(run, { job, plan, signal }), stopped.promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    ended.removeEventListener('abort', abort);
+  }
 }
 
 /** Every node of the run must be connected with this one. @throws {InputError} `peerUnknown`, `peerUnreachable` */

@@ -6,7 +6,7 @@ import { InputError, RunError, TransportError } from '../errors.ts';
 import { parseMember, type Member, type MemberResult } from '../protocol/documents.ts';
 import { parseTopic, requestTopic, responseTopic, type TelemetryKind } from '../protocol/topics.ts';
 import { packetLimitBytes } from '../transport/authorize.ts';
-import type { StartResponse } from './serve.ts';
+import type { AcceptedRun, StartResponse } from './serve.ts';
 import type { Submission } from './submission.ts';
 
 /** A node answers a submission within this time: it may first wait for its peers. */
@@ -20,15 +20,6 @@ const VERDICT_MS = 500;
 
 /** Most bytes of a request: what a broker takes from a local client, less the topic and the packet's own fields. */
 const REQUEST_BYTES = packetLimitBytes({ kind: 'local' }) - 512;
-
-/** A run that was accepted. */
-export interface AcceptedRun {
-  readonly run: string;
-  readonly job: string;
-  readonly planHash: string;
-  /** By rank. */
-  readonly members: readonly string[];
-}
 
 /** Something that a member said or measured. */
 export type OperatorEvent =

@@ -20,10 +20,18 @@ const REMEMBERED = 64;
 const startRequest = v.object({ transaction: v.string(), submission: submissionSchema });
 const stopRequest = v.object({ transaction: v.string() });
 
+/** A run that was accepted: every member gets ready for it now. */
+export interface AcceptedRun {
+  readonly run: string;
+  readonly job: string;
+  readonly planHash: string;
+  /** By rank. */
+  readonly members: readonly string[];
+}
+
 /** `response/start`. */
 export type StartResponse = { readonly transaction: string } & (
-  | { readonly run: string; readonly job: string; readonly planHash: string; readonly members: readonly string[] }
-  | { readonly failure: { readonly code: string; readonly reason: string; readonly input: boolean } }
+  AcceptedRun | { readonly failure: { readonly code: string; readonly reason: string; readonly input: boolean } }
 );
 
 /** Serves jobs until closed. */
@@ -63,18 +71,27 @@ export class JobServer {
     const { transaction, submission } = parsed.output;
     const { bulletin, cluster } = this.#context;
     const answer = (response: object) => bulletin.post(responseTopic(cluster, 'start'), { transaction, ...response });
-    this.#submit(submission).then(answer, (error: unknown) => answer({ failure: failureOf(error) }));
+    this.submit(submission).then(answer, (error: unknown) => answer({ failure: failureOf(error) }));
   }
 
   #stop(document: unknown): void {
     const parsed = v.safeParse(stopRequest, document);
     if (!parsed.success || this.#seen(parsed.output.transaction)) return;
-    this.#current?.stop(new RunError('stopped', 'the run was stopped on request; go on with mqtile train --resume'));
+    this.stop();
     const { bulletin, cluster } = this.#context;
     bulletin.post(responseTopic(cluster, 'stop'), { transaction: parsed.output.transaction, stopped: this.busy });
   }
 
-  async #submit(submission: Submission): Promise<object> {
+  /** Ends the run that this node takes part in, if there is one, on all its nodes. */
+  stop(): void {
+    this.#current?.stop(new RunError('stopped', 'the run was stopped on request; go on with mqtile train --resume'));
+  }
+
+  /**
+   * Hands a job in, to this node and all its peers.
+   * @throws {InputError} `busy`, `peerUnreachable`, `versionMismatch`, and those of the job and its plan
+   */
+  async submit(submission: Submission): Promise<AcceptedRun> {
     const { bulletin, cluster, name, info } = this.#context;
     const job = jobOf(submission);
     this.#refuseIfBusy();

@@ -85,6 +85,10 @@ export class LocalRun implements Run {
     this.#feeder = new Feeder({ ...options, memory: arena.bytes, samples, iterations: schedule(options.schedule) });
   }
 
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
   async nextBatch(): Promise<Batch | undefined> {
     this.#alive();
     for (let next = this.#feeder.peek(); next && next.kind !== 'train'; next = this.#feeder.peek()) {
@@ -179,6 +183,13 @@ export class LocalRun implements Run {
 
   async train(signal?: AbortSignal): Promise<Result> {
     await trainToEnd(this, this.#options.plan.stages.length, signal);
+    return this.result();
+  }
+
+  result(): Result {
+    if (this.#order.open || this.#feeder.peek()) {
+      throw new RunError('outOfOrder', `got result(), want ${this.#order.describe()}: the job is not at its end`);
+    }
     return {
       steps: this.#options.schedule.steps,
       testAccuracy: this.#score?.accuracy,

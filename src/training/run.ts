@@ -34,6 +34,8 @@ export interface Score {
  * for 30 s fails as `stepStalled`. A failure rejects every call from then on with the same error.
  */
 export interface Run {
+  /** Aborted, with the reason, once the run has stopped before its end. */
+  readonly signal: AbortSignal;
   /** Does what the schedule has before the next training step (checkpoints, evaluation), then stages the batch; undefined at the end of the job. */
   nextBatch(): Promise<Batch | undefined>;
   /** Computes a stage on this device's box and sends the next stage's neighbours what they need. @returns the owned box of the stage's output */
@@ -50,6 +52,8 @@ export interface Run {
   evaluate(): Promise<Score>;
   /** Makes the checkpoint that the schedule has next. @returns its path on nodes that write one */
   save(): Promise<string | undefined>;
+  /** How the job went. @throws {RunError} `outOfOrder` before `nextBatch` has said that there is none */
+  result(): Result;
   /** Drives the job to its end. @throws what stopped it */
   train(signal?: AbortSignal): Promise<Result>;
   /** Stops everything that waits; idempotent, the first reason stays. */
