@@ -26,3 +26,7 @@ export { restartSmall } from './footprint.ts';
 export { startNode, type Node, type NodeOptions } from './node.ts';
 export { startLocalCluster, type LocalCluster, type LocalNode } from './local.ts';
 export type { Run } from './training/run.ts';
+export type { Prediction, Predictor } from './training/predict.ts';
+export { loadPredictor } from './training/load-predictor.ts';
+export { createEngine } from './kernels/wasm-engine.ts';
+export type { Engine } from './kernels/engine.ts';
