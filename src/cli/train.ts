@@ -1,5 +1,6 @@
 /** mqtile train: hands a job to a cluster, on this machine or through a daemon, and follows it to its end. */
 
+import { relative } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { InputError, MqtileError, Operator, RunError, checkJob, startLocalCluster, type Submission } from '../index.ts';
 import { parseArguments, wholeNumber, type Command } from './command.ts';
@@ -64,11 +65,14 @@ function brokerUrl(text: string): string {
 }
 
 async function trainLocally(submission: Submission, count: number, view: TrainView): Promise<number> {
-  const { job, trainSamples, testSamples, steps, startStep } = await checkJob(submission, localNames(count));
+  const checked = await checkJob(submission, localNames(count));
+  const { job, trainSamples, testSamples, steps, startStep, replaced } = checked;
   const resumed = startStep > 0 ? `, from step ${startStep}` : '';
   view.say(
     `${job.model.name}: ${trainSamples.toLocaleString('en')} training images, ${testSamples.toLocaleString('en')} test images, batch ${job.batch}, ${steps.toLocaleString('en')} steps${resumed}`,
   );
+  if (replaced > 0)
+    view.say(`replacing the checkpoints of an earlier run in ${relative('', job.checkpoint.directory)}`);
   const exited = Promise.withResolvers<string>();
   const onExit = (node: string, how: string) => exited.resolve(`lost ${node}: it ended (${how})`);
   await using cluster = await startLocalCluster({ nodes: count, onExit });

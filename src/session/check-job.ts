@@ -20,6 +20,8 @@ export interface CheckedJob {
   readonly steps: number;
   /** Step of the checkpoint that training goes on from. */
   readonly startStep: number;
+  /** Checkpoints of an earlier run that a new one replaces. */
+  readonly replaced: number;
 }
 
 /**
@@ -36,7 +38,8 @@ export async function checkJob(submission: Submission, devices: readonly string[
     const start = async () => startOf(job, resume ? await newestStep(job) : undefined);
     const { step: startStep } = await named(`${source}: ${startKey(submission)}`, start());
     const { steps, trainSamples, testSamples } = naming(source, () => scheduleOf(job, data, startStep));
-    return { job, plan, planHash: planHashOf(job, plan), trainSamples, testSamples, steps, startStep };
+    const replaced = resume ? 0 : (await listCheckpoints(job.checkpoint.directory)).length;
+    return { job, plan, planHash: planHashOf(job, plan), trainSamples, testSamples, steps, startStep, replaced };
   } finally {
     await data.train.close();
     await data.test?.close();

@@ -81,9 +81,8 @@ export class Telemetry {
   readonly #timer: NodeJS.Timeout;
   #totals = { samples: 0, stepMs: 0, computeMs: 0, waitMs: 0 };
   #recent: StepEvent[] = [];
-  /** An epoch's end that came too soon after the one before; a later one takes its place. */
+  /** The end of an epoch that is not told yet; a later one takes its place. */
   #epochDue: EpochDocument | undefined;
-  #epochPostedMs = -Infinity;
   #closed = false;
   #secondsPerStep = 0;
 
@@ -124,23 +123,16 @@ export class Telemetry {
   }
 
   #epoch({ epoch, step, testLoss, testAccuracy, testSamples }: EpochEvent): void {
-    const { run } = this.#options;
-    this.#epochDue = { run, epoch, step, testLoss, testAccuracy, testSamples };
-    if (performance.now() - this.#epochPostedMs >= PERIOD_MS) this.#postEpoch();
-  }
-
-  #postEpoch(): void {
-    if (!this.#epochDue) return;
-    this.#options.post('epoch', this.#epochDue);
-    this.#epochDue = undefined;
-    this.#epochPostedMs = performance.now();
+    this.#epochDue = { run: this.#options.run, epoch, step, testLoss, testAccuracy, testSamples };
   }
 
   #flush(): void {
     const { run, post, memory, network } = this.#options;
     if (this.#recent.length > 0) post('step', this.#stepDocument());
     this.#recent = [];
-    this.#postEpoch();
+    // After the steps that led to it.
+    if (this.#epochDue) post('epoch', this.#epochDue);
+    this.#epochDue = undefined;
     post('memory', { run, ...memory() } satisfies MemoryDocument);
     post('network', { run, ...network() } satisfies NetworkDocument);
   }

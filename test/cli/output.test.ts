@@ -145,3 +145,16 @@ async function oldNode(): Promise<string | undefined> {
   }
   return undefined;
 }
+
+test('a new run says that it replaces the checkpoints of an earlier one, and a resumed one does not', async (t) => {
+  const folder = await scratch(t);
+  const content = digitsJob(await someDigits(folder, 128, 64), { plan: { grid: '1x1' }, steps: 1, epochs: undefined });
+  const job = await writeJob(folder, content);
+  const first = await runCommand(t, ['train', job, '--local', '1'], { cwd: folder });
+  t.notRegex(first.stderr, /replacing/);
+  const second = await runCommand(t, ['train', job, '--local', '1'], { cwd: folder });
+  t.regex(second.stderr, /^replacing the checkpoints of an earlier run in run$/m);
+  const resumed = await runCommand(t, ['train', job, '--local', '1', '--resume', '--steps', '2'], { cwd: folder });
+  t.notRegex(resumed.stderr, /replacing/);
+  t.is(resumed.code, 0, resumed.stderr);
+});
