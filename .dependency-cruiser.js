@@ -68,6 +68,19 @@ export default {
       to: { path: '^src/', pathNot: '^src/(cli/|bench/|index\\.ts$|errors\\.ts$)' },
     },
     {
+      name: 'palette-through-index',
+      severity: 'error',
+      comment: 'the Node-RED nodes use what everybody can use, by the name of the package',
+      from: { path: '^nodes/' },
+      to: { path: '^src/', pathNot: '^src/index\\.ts$' },
+    },
+    {
+      name: 'nothing-needs-the-palette',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^nodes/' },
+    },
+    {
       name: 'no-way-back-to-the-roots',
       severity: 'error',
       comment: 'only the command line and benchmarks stand above the public face and the composition roots',
@@ -77,13 +90,13 @@ export default {
     {
       name: 'no-test-in-product',
       severity: 'error',
-      from: { path: '^src/' },
+      from: { path: '^(src|nodes)/' },
       to: { path: '^test/' },
     },
     {
       name: 'no-development-dependency-in-product',
       severity: 'error',
-      from: { path: '^src/' },
+      from: { path: '^(src|nodes)/' },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },

@@ -5,7 +5,9 @@ import extractDepcruiseOptions from 'dependency-cruiser/config-utl/extract-depcr
 import extractTSConfig from 'dependency-cruiser/config-utl/extract-ts-config';
 
 const options = await extractDepcruiseOptions('./.dependency-cruiser.js');
-const { output } = await cruise(['src', 'test'], options, undefined, { tsConfig: extractTSConfig('tsconfig.json') });
+const { output } = await cruise(['src', 'nodes', 'test'], options, undefined, {
+  tsConfig: extractTSConfig('tsconfig.json'),
+});
 if (typeof output === 'string') {
   throw new TypeError('dependency-cruiser gave a text, want its result as an object');
 }
