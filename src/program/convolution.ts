@@ -5,9 +5,11 @@
 
 import type { Conv2d } from '../model/layers.ts';
 import { intersectRanges, length, type Box, type Range } from '../tensor/box.ts';
-import { convolveWeightsScratch, packedWeightsBytes } from '../tensor/call.ts';
-import { FLOAT_BYTES, type View } from '../tensor/view.ts';
+import { convolveWeightsScratch } from '../tensor/call.ts';
+import type { View } from '../tensor/view.ts';
+import { emitInputGradient } from './input-gradient.ts';
 import type { Linker } from './linker.ts';
+import { emitPackedWeights } from './packed-weights.ts';
 import { NO_BORDER, pixelAddress, planesBytes, roundUpToVector, storePlanes, type Stored } from './planes.ts';
 
 /** Addresses of a layer's parameters and, in training, of their gradients. */
@@ -37,12 +39,9 @@ export function emitConvolution(linker: Linker, site: ForwardSite): void {
   const { convolution, input, output, parameters, slope } = site;
   const [rows, columns] = [convolution.filters, length(input.box[1])];
   const taps = indices(convolution.kernel ** 2);
-  const packed = linker.buffer(packedWeightsBytes(rows, columns, taps.length));
   const [rowStride, columnStride] = [columns * taps.length, taps.length];
-  linker.emit({
-    kind: 'packWeights',
+  const packed = emitPackedWeights(linker, {
     weights: parameters.weights,
-    packed,
     rows,
     columns,
     rowStride,
@@ -86,7 +85,8 @@ export function emitConvolutionBackward(linker: Linker, site: BackwardSite): voi
     target: parameters.weightGradient,
     scratch: linker.buffer(convolveWeightsScratch(length(input.box[1]), taps.length)),
   });
-  if (inputGradient) emitInputGradient(linker, site, inputGradient);
+  if (inputGradient)
+    emitInputGradient(linker, { convolution, weights: parameters.weights, outputGradient, inputGradient });
 }
 
 /** The pixels that a convolution reads: the input itself at stride 1, else a copy split into phases. */
@@ -159,116 +159,6 @@ function copyPhase(linker: Linker, { input, split, stride, phaseY, phaseX }: Pha
     strides: [to[0], to[1] * stride ** 2, to[2], to[3]],
   };
   linker.emit({ kind: 'copy', source, target });
-}
-
-/** Input gradient, phase by phase: input cells i with (i + padding) mod stride = phase see the taps phase, phase + stride, … */
-function emitInputGradient(linker: Linker, site: BackwardSite, inputGradient: Stored): void {
-  const { stride } = site.convolution;
-  if (stride > 1) {
-    // A phase may have no taps at all: its cells have no gradient.
-    linker.emit({ kind: 'zero', ...storedBytes(inputGradient) });
-  }
-  for (let phaseY = 0; phaseY < stride; phaseY++) {
-    for (let phaseX = 0; phaseX < stride; phaseX++) {
-      emitGradientPhase(linker, { ...site, inputGradient, phaseY, phaseX });
-    }
-  }
-}
-
-interface GradientPhase extends BackwardSite {
-  readonly inputGradient: Stored;
-  readonly phaseY: number;
-  readonly phaseX: number;
-}
-
-/** One axis of a phase: input cells first, first + stride, …; output cell of the first one at tap `phase`; number of taps. */
-interface PhaseAxis {
-  readonly first: number;
-  readonly count: number;
-  readonly output: number;
-  readonly taps: number;
-}
-
-function phaseAxis({ kernel, stride, padding }: Conv2d, cells: Range, phase: number): PhaseAxis {
-  const offset = (((phase - padding - cells[0]) % stride) + stride) % stride;
-  const first = cells[0] + offset;
-  return {
-    first,
-    count: Math.max(0, Math.ceil((cells[1] - first) / stride)),
-    output: (first + padding - phase) / stride,
-    taps: Math.max(0, Math.ceil((kernel - phase) / stride)),
-  };
-}
-
-function emitGradientPhase(linker: Linker, phase: GradientPhase): void {
-  const { convolution, outputGradient, inputGradient, parameters } = phase;
-  const { kernel, stride } = convolution;
-  const y = phaseAxis(convolution, inputGradient.box[2], phase.phaseY);
-  const x = phaseAxis(convolution, inputGradient.box[3], phase.phaseX);
-  if (y.count * x.count * y.taps * x.taps === 0) return;
-  const [rows, columns] = [length(inputGradient.box[1]), convolution.filters];
-  // Taps in the order in which their output cells lie in memory: the last tap looks furthest back.
-  const pairs = indices(y.taps * x.taps).map((i) => [Math.floor(i / x.taps), i % x.taps] as const);
-  const taps = pairs.map(
-    ([a, b]) => (phase.phaseY + stride * (y.taps - 1 - a)) * kernel + phase.phaseX + stride * (x.taps - 1 - b),
-  );
-  const packed = linker.buffer(packedWeightsBytes(rows, columns, taps.length));
-  const [rowStride, columnStride] = [kernel ** 2, rows * kernel ** 2];
-  linker.emit({
-    kind: 'packWeights',
-    weights: parameters.weights,
-    packed,
-    rows,
-    columns,
-    rowStride,
-    columnStride,
-    taps,
-  });
-  const [, , row, pixel] = outputGradient.view.strides;
-  const offset = pixelAddress(outputGradient, y.output - (y.taps - 1), x.output - (x.taps - 1));
-  const target = phaseTarget(linker, inputGradient, y, x, stride);
-  linker.emit({
-    kind: 'convolve',
-    source: { ...outputGradient.view, offset },
-    target: target.packed,
-    packed,
-    taps: pairs.map(([a, b]) => a * row + b * pixel),
-    bias: 0,
-    slope: 1,
-  });
-  if (target.packed !== target.strided) linker.emit({ kind: 'copy', source: target.packed, target: target.strided });
-}
-
-/** Where a phase's gradient is computed (neighbouring pixels) and where it belongs (every stride-th pixel). */
-function phaseTarget(
-  linker: Linker,
-  inputGradient: Stored,
-  y: PhaseAxis,
-  x: PhaseAxis,
-  stride: number,
-): { packed: View; strided: View } {
-  const extent = [length(inputGradient.box[0]), length(inputGradient.box[1]), y.count, x.count] as const;
-  const [sample, plane, row, pixel] = inputGradient.view.strides;
-  const strided: View = {
-    offset: pixelAddress(inputGradient, y.first, x.first),
-    extent,
-    strides: [sample, plane, row * stride, pixel * stride],
-  };
-  if (stride === 1) return { packed: strided, strided };
-  const box: Box = [
-    [0, extent[0]],
-    [0, extent[1]],
-    [0, y.count],
-    [0, x.count],
-  ];
-  return { packed: storePlanes(linker.buffer(planesBytes(box, NO_BORDER)), box, NO_BORDER).view, strided };
-}
-
-/** The bytes that a stored box occupies, border included. */
-function storedBytes(stored: Stored): { readonly offset: number; readonly bytes: number } {
-  const { view, border } = stored;
-  const offset = view.offset - border.top * view.strides[2] - border.left * FLOAT_BYTES;
-  return { offset, bytes: planesBytes(stored.box, border) };
 }
 
 function indices(count: number): readonly number[] {

@@ -97,3 +97,9 @@ export function pixelAddress(stored: Stored, row: number, column: number): numbe
   const [, , y, x] = stored.box;
   return stored.view.offset + (row - y[0]) * stored.view.strides[2] + (column - x[0]) * stored.view.strides[3];
 }
+
+/** The bytes that a stored box occupies, border included. */
+export function storedBytes({ view, border, box }: Stored): { readonly offset: number; readonly bytes: number } {
+  const offset = view.offset - border.top * view.strides[2] - border.left * FLOAT_BYTES;
+  return { offset, bytes: planesBytes(box, border) };
+}

@@ -4,12 +4,12 @@ import { activationShapes, isSpatial } from '../model/shapes.ts';
 import { METRICS } from '../planner/plan.ts';
 import { stageRegions } from '../planner/receptive.ts';
 import { intersect, isEmpty, type Box } from '../tensor/box.ts';
-import { FLOAT_BYTES, slice, type View } from '../tensor/view.ts';
+import { slice, type View } from '../tensor/view.ts';
 import type { ParameterAddresses } from './convolution.ts';
 import { mine, takesPart, theirs, type Emission } from './emission.ts';
 import { emitBackward, emitForward, reserveActivation, reserveGradient } from './layers.ts';
 import { learnsBefore } from './messages.ts';
-import { planesBytes, type Stored } from './planes.ts';
+import { storedBytes, type Stored } from './planes.ts';
 import { extentBytes } from './storage.ts';
 import { emitPack, slotViews } from './transfers.ts';
 
@@ -162,8 +162,7 @@ export function emitBackwardStage(emission: Emission, stage: number): void {
 function emitSumGradient(emission: Emission, stage: number): Stored {
   const { linker, places, rank, gradients, plan } = emission;
   const sum = reserveOutputGradient(emission, stage);
-  const { offset, bytes } = storageOf(sum);
-  linker.emit({ kind: 'zero', offset, bytes });
+  linker.emit({ kind: 'zero', ...storedBytes(sum) });
   const own = gradients[stage + 1]!.input;
   const messages = theirs(emission, 'backward', stage + 1);
   for (let from = 0; from < plan.devices.length; from++) {
@@ -180,11 +179,6 @@ function emitSumGradient(emission: Emission, stage: number): Stored {
     }
   }
   return sum;
-}
-
-function storageOf({ view, border, box }: Stored): { offset: number; bytes: number } {
-  const offset = view.offset - border.top * view.strides[2] - border.left * FLOAT_BYTES;
-  return { offset, bytes: planesBytes(box, border) };
 }
 
 function emitLayersBackward(emission: Emission, stage: number): void {

@@ -1,53 +1,21 @@
 /** LocalRun: this device's part of a job, over the programs, kernels and messages that were prepared for it. */
 
-import type { Collective } from '../collective/collective.ts';
-import type { Dataset } from '../dataset/dataset.ts';
 import { RunError } from '../errors.ts';
-import type { Arena } from '../kernels/engine.ts';
-import type { Plan } from '../planner/plan.ts';
-import type { IterationProgram, Phase, Program } from '../program/program.ts';
+import type { IterationProgram, Phase } from '../program/program.ts';
 import type { Tensor } from '../tensor/handle.ts';
-import type { Result, TrainingEvent } from './events.ts';
+import type { Result } from './events.ts';
 import { Executor, parityOf, programOf } from './executor.ts';
 import { Feeder } from './feeder.ts';
 import { Handles } from './handles.ts';
 import { HolderCheck } from './holder-check.ts';
+import { rateOf } from './learning-rate.ts';
 import { StepOrder } from './order.ts';
-import { ParameterStore, notFiniteError, type TensorMap } from './parameters.ts';
-import type { PixelNormalization } from './read.ts';
+import { ParameterStore, notFiniteError } from './parameters.ts';
 import type { Batch, Loss, Run, Score } from './run.ts';
-import { rateOf, type LearningRate } from './learning-rate.ts';
-import { schedule, type Iteration, type ScheduleOptions } from './schedule.ts';
+import type { RunOptions } from './run-options.ts';
+import { schedule, type Iteration } from './schedule.ts';
 import { StallWatch } from './stall-watch.ts';
 import { trainToEnd } from './trainer.ts';
-
-/** What a checkpoint holds: the state after `step` training steps. */
-export interface Snapshot {
-  readonly step: number;
-  readonly epoch: number;
-  readonly tensors: TensorMap;
-}
-
-export interface RunOptions {
-  readonly run: string;
-  readonly plan: Plan;
-  readonly program: Program;
-  readonly arena: Arena;
-  readonly collective: Collective;
-  readonly train: Dataset;
-  readonly test: Dataset | undefined;
-  readonly schedule: ScheduleOptions;
-  readonly normalization: PixelNormalization;
-  readonly learningRate: LearningRate;
-  /** Weights, and momentum where it goes on, by tensor name. */
-  readonly initial: TensorMap;
-  /** Writes a checkpoint on nodes that do; @returns its path */
-  readonly write: ((snapshot: Snapshot) => Promise<string>) | undefined;
-  readonly checksumOf: (weights: TensorMap) => string;
-  readonly emit: (event: TrainingEvent) => void;
-  /** Milliseconds after which a step that nobody advances fails. */
-  readonly stallMs?: number;
-}
 
 export class LocalRun implements Run {
   readonly #options: Omit<RunOptions, 'initial'>;
