@@ -36,6 +36,7 @@ function flow({ job, grid = '1x1', ports = [0] }: Wiring): readonly Record<strin
       .map((port, other) => ({ name: `node${other + 1}`, address: `127.0.0.1:${port}` }))
       .filter((_, other) => other !== rank),
   }));
+  const measures = ['loss', 'memory'];
   const wired: readonly Record<string, unknown>[] = [
     { id: 'tab', type: 'tab', label: 'test' },
     ...nodes,
@@ -44,6 +45,8 @@ function flow({ job, grid = '1x1', ports = [0] }: Wiring): readonly Record<strin
     ...nodes
       .slice(1)
       .map(({ id }) => ({ id: `on-${id}`, z: 'tab', type: 'mqtile-train', node: id, job: 'job', wires: [[], []] })),
+    { id: 'telemetry', z: 'tab', type: 'mqtile-telemetry', node: 'n1', job: '', measures, wires: [['figures']] },
+    { id: 'figures', z: 'tab', type: 'helper' },
     { id: 'progress', z: 'tab', type: 'helper' },
     { id: 'model', z: 'tab', type: 'helper' },
     { id: 'catch', z: 'tab', type: 'catch', scope: null, uncaught: false, wires: [['errors']] },
@@ -91,6 +94,12 @@ test.serial('a node embedded in Node-RED trains to the weights of mqtile train',
   const { fill, text } = await runtime.status('train', ({ text }) => text!.startsWith('done'));
   t.is(fill, 'green');
   t.is(text, `done, ${(100 * reference.testAccuracy!).toFixed(2)} % right`);
+  const loss = runtime.messages('figures').find(({ topic }) => topic === 'node1/loss');
+  t.is(typeof loss!['payload'], 'number');
+  t.is(loss!['node'], 'node1');
+  t.is((loss!['mqtile'] as { step: number }).step, STEPS);
+  const memory = runtime.messages('figures').find(({ topic }) => topic === 'node1/memory');
+  t.true((memory!['payload'] as { residentBytes: number }).residentBytes > 0);
   t.is(runtime.messages('errors').length, 0);
 });
 
