@@ -41,13 +41,13 @@ test.serial(
   'other settings of a name start it anew, on the same port too, once nobody uses the old ones',
   async (t) => {
     const [port] = await freePorts(1);
-    const old = leaseNode(configOf('changed', port!), silent);
+    const old = leaseNode(configOf('changed', port), silent);
     await old.started;
-    const changed: NodeConfig = { ...configOf('changed', port!), insecure: true };
+    const changed: NodeConfig = { ...configOf('changed', port), insecure: true };
     t.throws(() => leaseNode(changed, silent), { code: 'nodeTwice' });
     old.release();
     const lease = leaseNode(changed, silent);
-    t.is((await lease.started).node.port, port);
+    t.is((await lease.started).node.port, port!);
     t.not(await lease.started, await old.started);
     lease.release();
   },
@@ -55,15 +55,15 @@ test.serial(
 
 test.serial('a node that did not start is tried again', async (t) => {
   const [port] = await freePorts(1);
-  const there = leaseNode(configOf('there', port!), silent);
+  const there = leaseNode(configOf('there', port), silent);
   await there.started;
-  const late = leaseNode(configOf('late', port!), silent);
+  const late = leaseNode(configOf('late', port), silent);
   await t.throwsAsync(late.started, { code: 'portInUse' });
   late.release();
   there.release();
   await closeAllNodes();
   t.false(await listens(port!));
-  const again = leaseNode(configOf('late', port!), silent);
-  t.is((await again.started).node.port, port);
+  const again = leaseNode(configOf('late', port), silent);
+  t.is((await again.started).node.port, port!);
   again.release();
 });
