@@ -5,6 +5,7 @@ export { VERSION } from './version.ts';
 export { parseJob } from './job/parse-job.ts';
 export { parseNodeConfig, isLoopback, type NodeConfig } from './job/node-config.ts';
 export { parseDevices } from './job/devices.ts';
+export { naming } from './job/schema.ts';
 export { parseGrid } from './job/plan-schema.ts';
 export type { Job } from './job/job.ts';
 export { makePlan } from './planner/make-plan.ts';

@@ -7,6 +7,7 @@ import {
   describePlan,
   drawPlan,
   jobOf,
+  naming,
   parseDevices,
   parseGrid,
   planHashOf,
@@ -51,7 +52,7 @@ async function run(args: readonly string[]): Promise<number> {
   const submission = await readSubmission(positionals[0], values);
   const job = jobOf(submission);
   const devices = await deviceNames(job.plan, values);
-  const plan = named(submission.source, () => planOf(job, devices));
+  const plan = naming(basename(submission.source), () => planOf(job, devices));
   const description = describePlan(job, plan, planHashOf(job, plan));
   if (values.svg !== undefined) await writeDrawing(values.svg, drawPlan(plan, job.model));
   if (values.json) process.stdout.write(`${JSON.stringify(description)}\n`);
@@ -112,17 +113,6 @@ async function deviceNames(
 
 export function localNames(count: number): readonly string[] {
   return Array.from({ length: count }, (_, rank) => `node${rank + 1}`);
-}
-
-/** Puts the job file's name before what is wrong with its plan. */
-function named<T>(source: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    if (error instanceof InputError)
-      throw new InputError(error.code, `${basename(source)}: ${error.message}`, { cause: error });
-    throw error;
-  }
 }
 
 function describe(plan: PlanDescription, svg: string | undefined): string {

@@ -152,7 +152,10 @@ function gatherMessages({ plan, writers, momentum }: TableRequest): readonly Dra
   return drafts;
 }
 
-/** Name of a parameter's momentum in messages and checkpoints. */
+/** Names of optimizer state begin so, in messages and checkpoints; everything else there is a weight or a bias. */
+export const MOMENTUM_PREFIX = 'momentum.';
+
+/** Name of a parameter's momentum. */
 export function momentumName(parameter: string): string {
-  return `momentum.${parameter}`;
+  return `${MOMENTUM_PREFIX}${parameter}`;
 }

@@ -11,6 +11,7 @@ import { parameterTensors } from '../model/parameters.ts';
 import { activationShapes } from '../model/shapes.ts';
 import type { Plan } from '../planner/plan.ts';
 import { compileProgram } from '../program/compile.ts';
+import { momentumName } from '../program/messages.ts';
 import type { Program } from '../program/program.ts';
 import { CHUNK_BYTES, HEADER_BYTES } from '../protocol/frame.ts';
 import { weightsChecksum } from '../training/checkpoint/hash.ts';
@@ -197,13 +198,8 @@ function withShapes(
   job: Job,
   tensors: TensorMap,
 ): Map<string, { shape: readonly number[]; values: Float32Array<ArrayBuffer> }> {
-  const names = parameterTensors(job.model).flatMap(({ name, shape }) => [
-    { name, shape },
-    { name: `momentum.${name}`, shape },
-  ]);
-  const ordered = names.toSorted(
-    (a, b) => Number(a.name.startsWith('momentum.')) - Number(b.name.startsWith('momentum.')),
-  );
+  const parameters = parameterTensors(job.model);
+  const ordered = [...parameters, ...parameters.map(({ name, shape }) => ({ name: momentumName(name), shape }))];
   return new Map(
     ordered.flatMap(({ name, shape }) => {
       const values = tensors.get(name);

@@ -2,11 +2,12 @@
 
 import { RunError } from '../errors.ts';
 import type { Plan } from '../planner/plan.ts';
+import type { Normalization } from '../program/options.ts';
 import type { Program, Readable } from '../program/program.ts';
 import { EMPTY_BOX, type Box } from '../tensor/box.ts';
 import { Tensor, tensorExpired } from '../tensor/handle.ts';
 import { parityOf } from './executor.ts';
-import { readPixels, readView, type PixelNormalization } from './read.ts';
+import { readPixels, readView } from './read.ts';
 import type { Iteration } from './schedule.ts';
 
 export interface HandlesOptions {
@@ -15,7 +16,7 @@ export interface HandlesOptions {
   readonly program: Program;
   /** The whole arena. */
   readonly memory: Uint8Array;
-  readonly normalization: PixelNormalization;
+  readonly normalization: Normalization;
 }
 
 export class Handles {

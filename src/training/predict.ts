@@ -5,9 +5,10 @@ import type { Engine } from '../kernels/engine.ts';
 import type { Model } from '../model/layers.ts';
 import { makePlan } from '../planner/make-plan.ts';
 import { compileProgram } from '../program/compile.ts';
+import type { Normalization } from '../program/options.ts';
 import { iterationKey } from '../program/program.ts';
 import { ParameterStore, type TensorMap } from './parameters.ts';
-import { readView, type PixelNormalization } from './read.ts';
+import { readView } from './read.ts';
 
 /** A device that nobody else sees. */
 const ALONE = ['alone'];
@@ -19,7 +20,7 @@ export interface PredictorOptions {
   /** Weights and biases by name; momentum among them is not looked at. */
   readonly tensors: TensorMap;
   /** What the model was trained with. */
-  readonly normalization: PixelNormalization;
+  readonly normalization: Normalization;
   readonly engine: Engine;
 }
 

@@ -1,13 +1,8 @@
 /** Reading: copies of values out of the arena, in n, c, y, x order. */
 
+import type { Normalization } from '../program/options.ts';
 import { extentOf, volume, type Box } from '../tensor/box.ts';
 import { contiguous, type View } from '../tensor/view.ts';
-
-/** Pixels become (byte / 255 - mean) / deviation, by channel; a missing entry leaves the pixel at byte / 255. */
-export interface PixelNormalization {
-  readonly mean: readonly number[];
-  readonly deviation: readonly number[];
-}
 
 /** Visits the byte offset of every element of a view, in n, c, y, x order. */
 function* offsets({ offset, extent, strides }: View): Generator<readonly [offset: number, channel: number]> {
@@ -29,7 +24,7 @@ export function readPixels(
   memory: Uint8Array,
   address: number,
   box: Box,
-  { mean, deviation }: PixelNormalization,
+  { mean, deviation }: Normalization,
 ): Float32Array {
   if (volume(box) === 0) return new Float32Array();
   return Float32Array.from(offsets(contiguous(address, extentOf(box), 1)), ([offset, c]) => {

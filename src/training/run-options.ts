@@ -4,11 +4,11 @@ import type { Collective } from '../collective/collective.ts';
 import type { Dataset } from '../dataset/dataset.ts';
 import type { Arena } from '../kernels/engine.ts';
 import type { Plan } from '../planner/plan.ts';
+import type { Normalization } from '../program/options.ts';
 import type { Program } from '../program/program.ts';
 import type { TrainingEvent } from './events.ts';
 import type { LearningRate } from './learning-rate.ts';
 import type { TensorMap } from './parameters.ts';
-import type { PixelNormalization } from './read.ts';
 import type { ScheduleOptions } from './schedule.ts';
 
 /** What a checkpoint holds: the state after `step` training steps. */
@@ -27,7 +27,7 @@ export interface RunOptions {
   readonly train: Dataset;
   readonly test: Dataset | undefined;
   readonly schedule: ScheduleOptions;
-  readonly normalization: PixelNormalization;
+  readonly normalization: Normalization;
   readonly learningRate: LearningRate;
   /** Weights, and momentum where it goes on, by tensor name. */
   readonly initial: TensorMap;

@@ -1,6 +1,6 @@
 /** How far two runs of the same job lie apart. Relative = max|a - b| / max|b| of a tensor, the largest over all tensors. */
 
-import { MOMENTUM_PREFIX } from '../../src/training/checkpoint/hash.ts';
+import { MOMENTUM_PREFIX } from '../../src/program/messages.ts';
 import type { StepEvent } from '../../src/training/events.ts';
 import { relativeError } from './lockstep.ts';
 import type { ClusterOutcome } from './memory-cluster.ts';

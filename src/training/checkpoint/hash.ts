@@ -4,9 +4,7 @@ import { createHash } from 'node:crypto';
 import { bufferSourceToUint8Array } from 'typed-array-utils';
 import type { Model } from '../../model/layers.ts';
 import type { TensorValues } from '../../model/parameters.ts';
-
-/** Names of optimizer state begin so; everything else in a checkpoint is a weight or a bias. */
-export const MOMENTUM_PREFIX = 'momentum.';
+import { MOMENTUM_PREFIX } from '../../program/messages.ts';
 
 /** Same for equal JSON, whatever the order of its keys. */
 export function jsonHash(value: unknown): string {

@@ -6,7 +6,8 @@ import * as v from 'valibot';
 import { InputError } from '../../errors.ts';
 import type { Model } from '../../model/layers.ts';
 import { parameterTensors, type TensorValues } from '../../model/parameters.ts';
-import { MOMENTUM_PREFIX, bytesHash, modelHash } from './hash.ts';
+import { momentumName } from '../../program/messages.ts';
+import { bytesHash, modelHash } from './hash.ts';
 import { checkpointName, manifestSchema, stepOfManifest, type CheckpointContent, type Manifest } from './manifest.ts';
 import { decodeSafetensors } from './safetensors.ts';
 
@@ -135,7 +136,7 @@ function checkLayers(file: string, got: Model, wanted: Model): void {
 
 function checkTensors(file: string, found: ReadonlyMap<string, TensorValues>, model: Model): void {
   for (const { name, shape } of parameterTensors(model)) {
-    for (const key of [name, `${MOMENTUM_PREFIX}${name}`]) {
+    for (const key of [name, momentumName(name)]) {
       const got = found.get(key)?.shape.join('x');
       const optional = key !== name && got === undefined;
       if (!optional && got !== shape.join('x')) {
