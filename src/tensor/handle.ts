@@ -10,6 +10,8 @@ import { extentOf, formatBox, type Box } from './box.ts';
 export interface TensorOrigin {
   readonly run: string;
   readonly iteration: number;
+  /** The training step that it belongs to, counted from 1. */
+  readonly step: number;
   readonly stage: number;
   readonly box: Box;
 }
@@ -21,13 +23,15 @@ export type Reader = () => Float32Array;
 export class Tensor implements TensorOrigin {
   readonly run: string;
   readonly iteration: number;
+  readonly step: number;
   readonly stage: number;
   readonly box: Box;
   readonly #read: Reader;
 
-  constructor({ run, iteration, stage, box }: TensorOrigin, read: Reader) {
+  constructor({ run, iteration, step, stage, box }: TensorOrigin, read: Reader) {
     this.run = run;
     this.iteration = iteration;
+    this.step = step;
     this.stage = stage;
     this.box = box;
     this.#read = read;
@@ -40,7 +44,7 @@ export class Tensor implements TensorOrigin {
   }
 
   toJSON(): object {
-    return { dtype: 'float32', shape: extentOf(this.box), box: formatBox(this.box), iteration: this.iteration };
+    return { dtype: 'float32', shape: extentOf(this.box), box: formatBox(this.box), step: this.step };
   }
 
   get [Symbol.toStringTag](): string {
@@ -49,9 +53,9 @@ export class Tensor implements TensorOrigin {
 }
 
 /** The error of a handle that is read too late. */
-export function tensorExpired(iteration: number): RunError {
+export function tensorExpired(step: number): RunError {
   return new RunError(
     'tensorExpired',
-    `tensor of iteration ${iteration} expired: its memory is in use for something else; read it before the next step`,
+    `tensor of step ${step} expired: its memory is in use for something else; use it before the next step`,
   );
 }

@@ -4,16 +4,18 @@ import { RunError } from '../errors.ts';
 import type { IterationProgram, Phase } from '../program/program.ts';
 import type { Tensor } from '../tensor/handle.ts';
 import type { Result } from './events.ts';
-import { Executor, parityOf, programOf } from './executor.ts';
+import { Executor, parityOf, programOf, type Clock } from './executor.ts';
 import { Feeder } from './feeder.ts';
+import { Gate } from './gate.ts';
 import { Handles } from './handles.ts';
 import { HolderCheck } from './holder-check.ts';
 import { rateOf } from './learning-rate.ts';
 import { StepOrder } from './order.ts';
 import { ParameterStore, notFiniteError } from './parameters.ts';
-import type { Batch, Loss, Run, Score } from './run.ts';
+import type { Batch, Loss, Run, Score, StepReport } from './run.ts';
 import type { RunOptions } from './run-options.ts';
 import { schedule, type Iteration } from './schedule.ts';
+import { scoreOf, type EvaluatedBatch } from './score.ts';
 import { StallWatch } from './stall-watch.ts';
 import { trainToEnd } from './trainer.ts';
 
@@ -27,6 +29,7 @@ export class LocalRun implements Run {
   readonly #holders: HolderCheck;
   readonly #order: StepOrder;
   readonly #stall: StallWatch;
+  readonly #gate = new Gate();
   /** The same order of iterations as the feeder's, two ahead. */
   readonly #expectations: Iterator<Iteration, void>;
   #now: Iteration | undefined;
@@ -34,6 +37,8 @@ export class LocalRun implements Run {
   #score: Score | undefined;
   #checkpoint: string | undefined;
   #checksum: string | undefined;
+  /** A phase or a file that is under way: whoever closes the run must not take its memory or its folder. */
+  #underWay: Promise<unknown> = Promise.resolve();
 
   constructor({ initial, ...options }: RunOptions) {
     const { plan, program, arena, collective } = options;
@@ -57,8 +62,21 @@ export class LocalRun implements Run {
     return this.#abort.signal;
   }
 
+  get clock(): Readonly<Clock> {
+    return this.#executor.clock;
+  }
+
+  pause(): void {
+    this.#gate.shut();
+  }
+
+  resume(): void {
+    this.#gate.open();
+  }
+
   async nextBatch(): Promise<Batch | undefined> {
     this.#alive();
+    await this.#gate.passage(this.signal);
     for (let next = this.#feeder.peek(); next && next.kind !== 'train'; next = this.#feeder.peek()) {
       if (next.kind === 'evaluate') await this.evaluate();
       else await this.save();
@@ -101,33 +119,30 @@ export class LocalRun implements Run {
     await this.#execute(this.#program.reduce[stage]!);
   }
 
-  async update(): Promise<void> {
+  async update(): Promise<StepReport> {
     this.#alive();
     this.#order.update();
     for (const phase of this.#program.update) await this.#execute(phase);
     await this.#execute(this.#program.apply);
     this.#free((owner, holder) => this.#parameters.checksum(owner, holder));
-    this.#tellStep(this.#now!);
+    return this.#report(this.#now!);
   }
 
   async evaluate(): Promise<Score> {
     this.#turn('evaluate');
-    let [loss, correct, samples] = [0, 0, 0];
+    const batches: EvaluatedBatch[] = [];
     for (let last = false; !last;) {
       const now = await this.#begin();
       const { forward, loss: lossPhase, reduce, update, apply } = this.#program;
       for (const phase of [...forward, lossPhase, ...reduce, ...update, apply]) await this.#execute(phase);
-      const sums = this.#parameters.metrics();
+      batches.push({ ...this.#parameters.metrics(), samples: now.samples });
       this.#free();
-      loss += sums.loss * now.samples;
-      correct += sums.correct;
-      samples += now.samples;
       last = now.last;
     }
-    this.#score = { loss: loss / samples, accuracy: correct / samples, samples };
+    this.#score = scoreOf(batches);
     const { epoch, step } = this.#now!;
-    const { loss: testLoss, accuracy: testAccuracy } = this.#score;
-    this.#options.emit({ kind: 'epoch', epoch, step, testLoss, testAccuracy, testSamples: samples });
+    const { loss: testLoss, accuracy: testAccuracy, samples: testSamples } = this.#score;
+    this.#options.emit({ kind: 'epoch', epoch, step, testLoss, testAccuracy, testSamples });
     return this.#score;
   }
 
@@ -144,7 +159,7 @@ export class LocalRun implements Run {
     this.#free();
     this.#checksum = this.#parameters.isComplete(tensors) ? this.#options.checksumOf(tensors) : undefined;
     if (!write) return undefined;
-    this.#checkpoint = await write({ step, epoch, tensors });
+    this.#checkpoint = await this.#track(write({ step, epoch, tensors }));
     this.#options.emit({ kind: 'checkpoint', step, path: this.#checkpoint });
     return this.#checkpoint;
   }
@@ -172,11 +187,11 @@ export class LocalRun implements Run {
     this.#abort.abort(reason);
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.abort(new RunError('runClosed', 'the run was closed'));
+    await this.#underWay.catch(() => {});
     this.#handles.close();
     this.#options.arena.release();
-    return Promise.resolve();
   }
 
   /** The program of the current iteration. */
@@ -189,7 +204,7 @@ export class LocalRun implements Run {
     const next = (await this.#feeder.next())!;
     this.#alive();
     this.#now = next;
-    this.#handles.begin(next.iteration);
+    this.#handles.begin(next);
     await this.#executor.begin(next.iteration, this.#program);
     return next;
   }
@@ -197,8 +212,13 @@ export class LocalRun implements Run {
   async #execute(phase: Phase): Promise<void> {
     this.#handles.advance();
     this.#stall.stop();
-    await this.#executor.run(phase);
+    await this.#track(this.#executor.run(phase));
     if (this.#order.open) this.#stall.rest();
+  }
+
+  #track<T>(work: Promise<T>): Promise<T> {
+    this.#underWay = work;
+    return work;
   }
 
   /** All slots of the current iteration have been read: opens those of the iteration after the next and says so. */
@@ -212,7 +232,7 @@ export class LocalRun implements Run {
     if (!next.done) this.#executor.expect(next.value.iteration, programOf(this.#options.program, next.value));
   }
 
-  #tellStep({ epoch, samples, step: before }: Iteration): void {
+  #report({ epoch, samples, step: before }: Iteration): StepReport {
     const metrics = this.#parameters.metrics();
     const step = before + 1;
     const error = notFiniteError(metrics, step, this.#options.plan.devices);
@@ -224,6 +244,7 @@ export class LocalRun implements Run {
     const { steps } = this.#options.schedule;
     const stepMs = performance.now() - this.#stepBeganMs;
     this.#options.emit({ kind: 'step', epoch, step, steps, loss, correct, samples, stepMs, ...this.#executor.clock });
+    return { step, loss, correct, samples };
   }
 
   /** @throws {RunError} `outOfOrder` unless the schedule has this kind of iteration next */
@@ -238,7 +259,7 @@ export class LocalRun implements Run {
 
   #stalled(waitedMs: number): void {
     const seconds = Math.round(waitedMs / 1000);
-    const text = `nobody called ${this.#order.describe()} for ${seconds} s in step ${this.#now!.step + 1}`;
+    const text = `step ${this.#now!.step + 1} stalled: nobody asked for ${this.#order.describe()} for ${seconds} s`;
     this.abort(new RunError('stepStalled', text));
   }
 

@@ -2,6 +2,7 @@
 
 import type { Tensor } from '../tensor/handle.ts';
 import type { Result } from './events.ts';
+import type { Clock } from './executor.ts';
 
 /** The samples of one training step, as this device needs them. */
 export interface Batch {
@@ -21,6 +22,17 @@ export interface Loss {
   readonly gradient: Tensor;
 }
 
+/** What a step amounted to, summed over all devices. */
+export interface StepReport {
+  /** Training steps done, this one included. */
+  readonly step: number;
+  /** Mean over the samples. */
+  readonly loss: number;
+  /** Correct answers; 0 for a loss without classes. */
+  readonly correct: number;
+  readonly samples: number;
+}
+
 /** How the model does on a split of the data. */
 export interface Score {
   readonly loss: number;
@@ -36,7 +48,12 @@ export interface Score {
 export interface Run {
   /** Aborted, with the reason, once the run has stopped before its end. */
   readonly signal: AbortSignal;
-  /** Does what the schedule has before the next training step (checkpoints, evaluation), then stages the batch; undefined at the end of the job. */
+  /** Milliseconds of the current iteration so far, kernels at work and waiting for others. */
+  readonly clock: Readonly<Clock>;
+  /**
+   * Does what the schedule has before the next training step (checkpoints, evaluation), then stages the batch; waits while the run is paused.
+   * @returns undefined at the end of the job
+   */
   nextBatch(): Promise<Batch | undefined>;
   /** Computes a stage on this device's box and sends the next stage's neighbours what they need. @returns the owned box of the stage's output */
   forward(stage: number, x: Tensor): Promise<Tensor>;
@@ -47,7 +64,7 @@ export interface Run {
   /** Sends this device's part of a stage's parameter gradients to their owners. */
   reduce(stage: number): Promise<void>;
   /** Owners sum and update, holders take over. Ends the step. */
-  update(): Promise<void>;
+  update(): Promise<StepReport>;
   /** Runs the evaluation that the schedule has next. */
   evaluate(): Promise<Score>;
   /** Makes the checkpoint that the schedule has next. @returns its path on nodes that write one */
@@ -56,8 +73,11 @@ export interface Run {
   result(): Result;
   /** Drives the job to its end. @throws what stopped it */
   train(signal?: AbortSignal): Promise<Result>;
+  /** Lets the open step end and no other begin, until `resume`; other devices wait for this one meanwhile. Both are idempotent. */
+  pause(): void;
+  resume(): void;
   /** Stops everything that waits; idempotent, the first reason stays. */
   abort(reason: unknown): void;
-  /** Gives the arena back; idempotent. */
+  /** Waits for what is under way, then gives the arena back; idempotent. */
   close(): Promise<void>;
 }

@@ -46,6 +46,8 @@ export interface ClusterOptions {
   /** Ranks that could write checkpoints, and so have every tensor; rank 0 alone unless said. */
   readonly writers?: readonly number[];
   readonly stallMs?: number;
+  /** Writes rank 0's checkpoints instead of keeping them. */
+  readonly write?: (snapshot: Snapshot) => Promise<string>;
   /** Name of the run in handles. */
   readonly run?: string;
   /** Called when messages have arrived and before kernels read them: a place to damage memory. */
@@ -181,7 +183,7 @@ async function openMember(options: ClusterOptions, { plan, rank, node, snapshots
     normalization,
     learningRate: { rate: options.rate ?? 0.05, decay: options.decay ?? 'none' },
     initial: options.initial ?? initialTensors(options.model),
-    write: rank === 0 ? keep : undefined,
+    write: rank === 0 ? (options.write ?? keep) : undefined,
     checksumOf: (tensors) => checksumOf(new Map([...tensors].filter(([tensor]) => !tensor.startsWith('momentum.')))),
     emit: (event) => events.push(event),
     ...(options.stallMs === undefined ? {} : { stallMs: options.stallMs }),

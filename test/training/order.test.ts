@@ -5,28 +5,28 @@ import { StepOrder } from '../../src/training/order.ts';
 type Call = (order: StepOrder) => void;
 
 const CALLS: Readonly<Record<string, Call>> = {
-  'nextBatch()': (order) => order.begin(),
-  'forward(0)': (order) => order.forward(0),
-  'forward(1)': (order) => order.forward(1),
-  'loss()': (order) => order.loss(),
-  'backward() of stage 1': (order) => order.backward(1),
-  'reduce(1)': (order) => order.reduce(1),
-  'backward() of stage 0': (order) => order.backward(0),
-  'reduce(0)': (order) => order.reduce(0),
-  'update()': (order) => order.update(),
+  'the next batch': (order) => order.begin(),
+  'forward of stage 1': (order) => order.forward(0),
+  'forward of stage 2': (order) => order.forward(1),
+  loss: (order) => order.loss(),
+  'backward of stage 2': (order) => order.backward(1),
+  'reduce of stage 2': (order) => order.reduce(1),
+  'backward of stage 1': (order) => order.backward(0),
+  'reduce of stage 1': (order) => order.reduce(0),
+  update: (order) => order.update(),
 };
 
 /** The calls of a step of two stages, and after each of them which calls may come next and which one is asked for. */
 const STEP: readonly (readonly [call: string, may: readonly string[], wanted: string])[] = [
-  ['nextBatch()', ['forward(0)'], 'forward(0)'],
-  ['forward(0)', ['forward(1)'], 'forward(1)'],
-  ['forward(1)', ['loss()'], 'loss()'],
-  ['loss()', ['backward() of stage 1'], 'backward() of stage 1'],
-  ['backward() of stage 1', ['backward() of stage 0', 'reduce(1)'], 'backward() of stage 0'],
-  ['reduce(1)', ['backward() of stage 0'], 'backward() of stage 0'],
-  ['backward() of stage 0', ['reduce(0)'], 'reduce(0)'],
-  ['reduce(0)', ['update()'], 'update()'],
-  ['update()', ['nextBatch()'], 'nextBatch()'],
+  ['the next batch', ['forward of stage 1'], 'forward of stage 1'],
+  ['forward of stage 1', ['forward of stage 2'], 'forward of stage 2'],
+  ['forward of stage 2', ['loss'], 'loss'],
+  ['loss', ['backward of stage 2'], 'backward of stage 2'],
+  ['backward of stage 2', ['backward of stage 1', 'reduce of stage 2'], 'backward of stage 1'],
+  ['reduce of stage 2', ['backward of stage 1'], 'backward of stage 1'],
+  ['backward of stage 1', ['reduce of stage 1'], 'reduce of stage 1'],
+  ['reduce of stage 1', ['update'], 'update'],
+  ['update', ['the next batch'], 'the next batch'],
 ];
 
 function after(calls: number): StepOrder {
@@ -55,11 +55,11 @@ for (const [k, [call, may, wanted]] of STEP.entries()) {
 test('stages may be reduced later, in any order, but all of them before the update', (t) => {
   const order = after(5);
   order.backward(0);
-  t.is(order.describe(), 'reduce(1)');
-  t.throws(() => order.update(), { message: /want reduce\(1\)/ });
+  t.is(order.describe(), 'reduce of stage 2');
+  t.throws(() => order.update(), { message: /want reduce of stage 2/ });
   order.reduce(0);
   order.reduce(1);
-  t.throws(() => order.reduce(1), { message: /got reduce\(1\), want update\(\)/ });
+  t.throws(() => order.reduce(1), { message: /got reduce of stage 2, want update/ });
   order.update();
   t.false(order.open);
 });

@@ -94,21 +94,21 @@ test('what is asked for out of turn is refused, and nothing is lost by it', asyn
   await everywhere(cluster, async (run) => {
     await refused(t, run.evaluate(), 'outOfOrder', /got evaluate, want checkpoint, as the job's schedule says/);
     const batch = (await run.nextBatch())!;
-    await refused(t, run.nextBatch(), 'outOfOrder', /got nextBatch\(\), want forward\(0\)/);
-    await refused(t, run.save(), 'outOfOrder', /want forward\(0\)/);
-    await refused(t, run.update(), 'outOfOrder', /want forward\(0\)/);
+    await refused(t, run.nextBatch(), 'outOfOrder', /got the next batch, want forward of stage 1/);
+    await refused(t, run.save(), 'outOfOrder', /want forward of stage 1/);
+    await refused(t, run.update(), 'outOfOrder', /want forward of stage 1/);
     const first = await run.forward(0, batch.images);
-    await refused(t, run.loss(first), 'foreignTensor', /stage 0, want one of stage 1/);
-    await refused(t, run.reduce(1), 'outOfOrder', /want forward\(1\)/);
+    await refused(t, run.loss(first), 'foreignTensor', /stage 1, want one of stage 2/);
+    await refused(t, run.reduce(1), 'outOfOrder', /want forward of stage 2/);
     const second = await run.forward(1, first);
-    await refused(t, run.backward(second, second), 'outOfOrder', /got backward\(\) of stage 1, want loss\(\)/);
+    await refused(t, run.backward(second, second), 'outOfOrder', /got backward of stage 2, want loss/);
     const { gradient } = await run.loss(second);
-    await refused(t, run.backward(first, first), 'outOfOrder', /want backward\(\) of stage 1/);
+    await refused(t, run.backward(first, first), 'outOfOrder', /want backward of stage 2/);
     const between = await run.backward(second, gradient);
     await run.reduce(1);
-    await refused(t, run.reduce(1), 'outOfOrder', /want backward\(\) of stage 0/);
+    await refused(t, run.reduce(1), 'outOfOrder', /want backward of stage 1/);
     await run.backward(first, between);
-    await refused(t, run.update(), 'outOfOrder', /got update\(\), want reduce\(0\)/);
+    await refused(t, run.update(), 'outOfOrder', /got update, want reduce of stage 1/);
     await run.reduce(0);
     await run.update();
     while (await stepByHand(run));
@@ -146,7 +146,7 @@ test('handles cover the owned boxes, can be read until the next call, and then e
     await run.update();
     const next = (await run.nextBatch())!;
     t.is(t.throws(() => batch.images.read(), { instanceOf: RunError }).code, 'tensorExpired');
-    await refused(t, run.forward(0, batch.images), 'tensorExpired', /read it before the next step/);
+    await refused(t, run.forward(0, batch.images), 'tensorExpired', /tensor of step 1 expired/);
     await run.forward(0, next.images);
   });
 });
@@ -178,8 +178,8 @@ test('tensors of another run are refused', async (t) => {
     'foreignTensor',
     /of run feedfeedfeedfeed, want one of run 0123456789abcdef/,
   );
-  const { iteration, stage, box } = mine[0]!.images;
-  const forged = new Tensor({ run: 'forged', iteration, stage, box }, () => new Float32Array());
+  const { iteration, step, stage, box } = mine[0]!.images;
+  const forged = new Tensor({ run: 'forged', iteration, step, stage, box }, () => new Float32Array());
   await refused(t, run.forward(0, forged), 'foreignTensor', /of run forged/);
   await t.notThrowsAsync(run.forward(0, mine[0]!.images));
 });
@@ -193,9 +193,9 @@ test('a step that nobody advances fails, and so does every call after it', async
       t,
       run.forward(0, batches[rank]!.images),
       'stepStalled',
-      /nobody called forward\(0\) for .* in step 1/,
+      /step 1 stalled: nobody asked for forward of stage 1 for/,
     );
-    await refused(t, run.nextBatch(), 'stepStalled', /forward\(0\)/);
+    await refused(t, run.nextBatch(), 'stepStalled', /forward of stage 1/);
   });
 });
 
@@ -204,6 +204,34 @@ test('between steps nobody is in a hurry', async (t) => {
   await everywhere(cluster, stepByHand);
   await new Promise((resolve) => setTimeout(resolve, 500));
   t.deepEqual(await everywhere(cluster, stepByHand), [true, true]);
+});
+
+test('a paused run ends its step and begins no other until it goes on, and its peers wait for it', async (t) => {
+  const trained = await trainInMemory(JOB);
+  await using cluster = await openCluster({ ...JOB, stallMs: 100 });
+  const [first, second] = cluster.members;
+  const ends = Promise.all(cluster.members.map(({ run }) => run.train()));
+  await new Promise((resolve) => setImmediate(resolve));
+  first!.run.pause();
+  first!.run.pause();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const steps = first!.events.filter(({ kind }) => kind === 'step').length;
+  t.true(steps < 5);
+  t.false(first!.run.signal.aborted || second!.run.signal.aborted);
+  first!.run.resume();
+  await ends;
+  const events = cluster.members.map((member) => member.events);
+  t.true(sameBits({ ...trained, snapshots: cluster.snapshots, events }, trained));
+});
+
+test('a paused run can be stopped', async (t) => {
+  await using cluster = await openCluster(JOB);
+  const { run } = cluster.members[0]!;
+  run.pause();
+  const waiting = t.throwsAsync(run.nextBatch(), { message: 'enough' });
+  run.abort(new Error('enough'));
+  await waiting;
+  cluster.members[1]!.run.abort(new Error('over'));
 });
 
 test('an abort ends what waits for others, with its reason, and the first reason stays', async (t) => {
@@ -237,6 +265,26 @@ test('a run that is closed refuses every call, and closing again does nothing', 
   await run.close();
   await refused(t, run.nextBatch(), 'runClosed', /closed/);
   cluster.members[1]!.run.abort(new Error('over'));
+});
+
+test('closing waits for a checkpoint that is being written', async (t) => {
+  const written = Promise.withResolvers<string>();
+  const began = Promise.withResolvers<void>();
+  const write = () => {
+    began.resolve();
+    return written.promise;
+  };
+  await using cluster = await openCluster({ ...JOB, write });
+  const driven = cluster.members.map(({ run }) => run.nextBatch().catch(() => {}));
+  await began.promise;
+  let closed = false;
+  const closing = cluster.members[0]!.run.close().then(() => (closed = true));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  t.false(closed);
+  written.resolve('step 0');
+  await closing;
+  cluster.members[1]!.run.abort(new Error('over'));
+  await Promise.all(driven);
 });
 
 test('at the end there is no next batch, however often it is asked for', async (t) => {
