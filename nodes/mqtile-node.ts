@@ -1,5 +1,6 @@
 /** mqtile-node: a node of the cluster, running inside Node-RED. Configuration for the nodes that use it. */
 
+import type { ClusterNode } from './cluster/cluster-node.ts';
 import { leaseNode, closeAllNodes, type EmbeddedNode } from './embedded/registry.ts';
 import { nodeConfigOf, type NodeFields } from './embedded/settings.ts';
 import type { FlowNode, Red, RuntimeEvent } from './red.ts';
@@ -7,7 +8,9 @@ import { report } from './safely.ts';
 
 /** An mqtile-node as others use it. */
 export interface MqtileNode extends FlowNode {
-  /** The running node. @throws whatever keeps it from running */
+  /** The running node, wherever it runs. @throws whatever keeps it from running */
+  cluster(): Promise<ClusterNode>;
+  /** The running node, which must run in this process: what drives a run by itself needs its kernels. @throws whatever keeps it from running */
   embedded(): Promise<EmbeddedNode>;
 }
 
@@ -22,7 +25,7 @@ export default function register(red: Red): void {
   red.nodes.registerType('mqtile-node', function (fields: NodeFields) {
     red.nodes.createNode(this, fields);
     const embedded = lease(this, fields, red);
-    Object.assign(this, { embedded: () => embedded });
+    Object.assign(this, { cluster: () => embedded, embedded: () => embedded });
   });
 }
 

@@ -1,6 +1,7 @@
 /** mqtile-telemetry: what the nodes of a cluster measure, as small messages for charts. */
 
-import { isRecord } from './embedded/job-watch.ts';
+import type { ClusterNode } from './cluster/cluster-node.ts';
+import { isRecord } from './cluster/job-watch.ts';
 import { mqtileNode } from './mqtile-node.ts';
 import type { FlowNode, Red } from './red.ts';
 import { safely } from './safely.ts';
@@ -25,20 +26,16 @@ export default function register(red: Red): void {
       done();
     });
     safely(this, {}, async () => {
-      const embedded = await mqtileNode(red, fields.node).embedded();
+      const cluster = await mqtileNode(red, fields.node).cluster();
       if (closed) return;
-      const { node, config } = embedded;
-      unsubscribe = listen(this, node.bulletin, config.cluster, fields);
-      this.status({ fill: 'grey', shape: 'ring', text: `listening in ${config.cluster}` });
+      unsubscribe = listen(this, cluster, fields);
+      this.status({ fill: 'grey', shape: 'ring', text: `listening in ${cluster.cluster}` });
     });
   });
 }
 
-type Bulletin = Awaited<ReturnType<ReturnType<typeof mqtileNode>['embedded']>>['node']['bulletin'];
-
-function listen(node: FlowNode, bulletin: Bulletin, cluster: string, { job, measures }: TelemetryFields): () => void {
-  let old = true;
-  const unsubscribe = bulletin.on(`mqtile/${cluster}/job/${job || '+'}/telemetry/+/+`, (topic, document) => {
+function listen(node: FlowNode, cluster: ClusterNode, { job, measures }: TelemetryFields): () => void {
+  return cluster.on(`mqtile/+/job/${job || '+'}/telemetry/+/+`, (topic, document, old) => {
     // What is retained was measured before: a deploy should not draw it again.
     if (old || !isRecord(document)) return;
     safely(node, {}, () => {
@@ -46,6 +43,4 @@ function listen(node: FlowNode, bulletin: Bulletin, cluster: string, { job, meas
       for (const message of messages) node.send([message]);
     });
   });
-  old = false;
-  return unsubscribe;
 }

@@ -16,7 +16,7 @@ export default function register(red: Red): void {
   red.nodes.registerType('mqtile-train', function (fields: TrainFields) {
     red.nodes.createNode(this, fields);
     const control = new TrainControl(this, {
-      embedded: async () => mqtileNode(red, fields.node).embedded(),
+      cluster: async () => mqtileNode(red, fields.node).cluster(),
       submission: async (choice) => mqtileJob(red, fields.job).submission(choice),
     });
     this.on('input', (message, _, done) => void obey(this, control, message, done));

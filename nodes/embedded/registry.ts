@@ -1,15 +1,25 @@
-/** The nodes that run inside this process. They belong to the process, not to visual nodes: a deploy closes every visual node and starts it again. */
+/** The nodes that run inside this process. They belong to the process, not to visual nodes. */
 
-import { InputError, startNode, type Node, type NodeConfig } from 'mqtile';
-import { JobWatch } from './job-watch.ts';
+import {
+  InputError,
+  isLoopback,
+  startNode,
+  type AcceptedRun,
+  type Node,
+  type NodeConfig,
+  type Submission,
+} from 'mqtile';
+import type { ClusterNode, DocumentListener } from '../cluster/cluster-node.ts';
+import { JobWatch } from '../cluster/job-watch.ts';
+import { Leases, type Lease } from '../cluster/leases.ts';
 
-/** A node that no mqtile-node asks for any more goes on this long: a redeploy comes back, and a run should not notice. */
-const LINGER_MS = 30_000;
-
-/** A running node, and what it knows of the jobs that visual nodes asked about. */
-export class EmbeddedNode {
+/** A node in this process, and what it knows of the jobs that visual nodes asked about. */
+export class EmbeddedNode implements ClusterNode {
+  readonly kind = 'embedded';
   readonly node: Node;
   readonly config: NodeConfig;
+  /** It is there as long as this process is. */
+  readonly away = undefined;
   readonly #watches = new Map<string, JobWatch>();
 
   constructor(node: Node, config: NodeConfig) {
@@ -17,11 +27,47 @@ export class EmbeddedNode {
     this.config = config;
   }
 
-  /** What happens to the job of this name; the same watch for everybody. */
+  get name(): string {
+    return this.config.name;
+  }
+
+  get cluster(): string {
+    return this.config.cluster;
+  }
+
+  get peers(): readonly string[] {
+    return this.config.peers.map(({ name }) => name);
+  }
+
+  /** Nodes on one machine share its disk: one checkpoint is enough, and two writers of one file too many. */
+  get writers(): Submission['writers'] {
+    return this.config.peers.every(({ host }) => isLoopback(host)) ? 'first' : 'all';
+  }
+
+  onPresence(): () => void {
+    return () => {};
+  }
+
+  on(filter: string, listener: DocumentListener): () => void {
+    let old = true;
+    const unsubscribe = this.node.bulletin.on(filter, (topic, document) => listener(topic, document, old));
+    old = false;
+    return unsubscribe;
+  }
+
   watch(job: string): JobWatch {
-    const watch = this.#watches.get(job) ?? new JobWatch(this.node, this.config.cluster, job);
+    const watch = this.#watches.get(job) ?? new JobWatch(this, job);
     this.#watches.set(job, watch);
     return watch;
+  }
+
+  submit(submission: Submission): Promise<AcceptedRun> {
+    return this.node.submit(submission);
+  }
+
+  stop(): Promise<void> {
+    this.node.stop();
+    return Promise.resolve();
   }
 
   async close(): Promise<void> {
@@ -31,87 +77,27 @@ export class EmbeddedNode {
   }
 }
 
-interface Entry {
-  readonly settings: string;
-  readonly started: Promise<EmbeddedNode>;
-  users: number;
-  linger: NodeJS.Timeout | undefined;
-}
-
-/** A claim on a running node. */
-export interface Lease {
-  /** @throws whatever kept the node from starting */
-  readonly started: Promise<EmbeddedNode>;
-  /** Idempotent. The node goes on for 30 s, in case the same settings come back. */
-  release(): void;
-}
-
-const entries = new Map<string, Entry>();
-
-/** Nodes that are closing, by key: their ports are taken until they are gone. */
-const closing = new Map<string, Promise<void>>();
+const leases = new Leases<EmbeddedNode>();
 
 /**
  * The node of these settings: the one that runs already, or a new one.
  * @throws {InputError} `nodeTwice` when a node of this name runs with other settings that somebody uses
  */
-export function leaseNode(config: NodeConfig, log: (line: string) => void): Lease {
-  const key = `${config.cluster}/${config.name}`;
-  const settings = JSON.stringify(config);
-  const known = entries.get(key);
-  if (known && known.settings !== settings) {
-    if (known.users > 0) {
-      throw new InputError(
+export function leaseNode(config: NodeConfig, log: (line: string) => void): Lease<EmbeddedNode> {
+  const { cluster, name } = config;
+  return leases.lease({
+    key: `${cluster}/${name}`,
+    settings: JSON.stringify(config),
+    start: async () => new EmbeddedNode(await startNode(config, { log }), config),
+    taken: () =>
+      new InputError(
         'nodeTwice',
-        `${config.name} of cluster ${config.cluster} runs in this Node-RED already, with other settings; want one mqtile-node for each name`,
-      );
-    }
-    void end(key, known);
-  }
-  const entry = entries.get(key) ?? begin(key, config, log);
-  clearTimeout(entry.linger);
-  entry.users++;
-  let released = false;
-  const release = () => {
-    if (released) return;
-    released = true;
-    entry.users--;
-    if (entry.users === 0) entry.linger = setTimeout(() => void end(key, entry), LINGER_MS).unref();
-  };
-  return { started: entry.started, release };
+        `${name} of cluster ${cluster} runs in this Node-RED already, with other settings; want one mqtile-node for each name`,
+      ),
+  });
 }
 
 /** Ends all nodes that run in this process, used or not. Never rejects. */
-export async function closeAllNodes(): Promise<void> {
-  await Promise.all([...[...entries].map(([key, entry]) => end(key, entry)), ...closing.values()]);
-}
-
-function begin(key: string, config: NodeConfig, log: (line: string) => void): Entry {
-  const start = async () => {
-    await closing.get(key);
-    return new EmbeddedNode(await startNode(config, { log }), config);
-  };
-  const entry: Entry = { settings: JSON.stringify(config), started: start(), users: 0, linger: undefined };
-  entries.set(key, entry);
-  // What did not start is forgotten, so that the next deploy tries again.
-  entry.started.catch(() => {
-    if (entries.get(key) === entry) entries.delete(key);
-  });
-  return entry;
-}
-
-function end(key: string, entry: Entry): Promise<void> {
-  clearTimeout(entry.linger);
-  if (entries.get(key) === entry) entries.delete(key);
-  const ended = entry.started.then(
-    (embedded) => embedded.close(),
-    () => {},
-  );
-  const settled = ended
-    .catch(() => {})
-    .finally(() => {
-      if (closing.get(key) === settled) closing.delete(key);
-    });
-  closing.set(key, settled);
-  return settled;
+export function closeAllNodes(): Promise<void> {
+  return leases.closeAll();
 }

@@ -1,8 +1,8 @@
 /** TrainControl: what an mqtile-train does: commands in, progress and the finished model out. It holds no state of the run, so a deploy loses none. */
 
-import { RunError, isLoopback, jobOf, type NodeConfig, type Submission } from 'mqtile';
-import type { JobEvent, JobWatch } from '../embedded/job-watch.ts';
-import type { EmbeddedNode } from '../embedded/registry.ts';
+import { RunError, jobOf, type Submission } from 'mqtile';
+import type { ClusterNode } from '../cluster/cluster-node.ts';
+import type { JobEvent, JobWatch } from '../cluster/job-watch.ts';
 import type { SubmissionChoice } from '../mqtile-job.ts';
 import type { FlowMessage, FlowNode } from '../red.ts';
 import { report, safely } from '../safely.ts';
@@ -13,7 +13,7 @@ type Command = (typeof COMMANDS)[number];
 
 /** Where the two configuration nodes are asked, when needed: either may be missing or broken. */
 export interface TrainSources {
-  embedded(): Promise<EmbeddedNode>;
+  cluster(): Promise<ClusterNode>;
   submission(choice: SubmissionChoice): Promise<Submission>;
 }
 
@@ -31,24 +31,24 @@ export class TrainControl {
 
   /** Shows what the run does that is under way already, after a deploy or started from elsewhere. */
   async attach(): Promise<void> {
-    const embedded = await this.#sources.embedded();
-    this.#follow(embedded, await this.#sources.submission({ resume: false, writers: 'all' }));
+    const node = await this.#sources.cluster();
+    this.#follow(node, await this.#sources.submission({ resume: false, writers: 'all' }));
   }
 
   /** Obeys `start`, `resume` or `stop`. @throws {InputError}, {RunError} or {TransportError} with the way out */
   async command(message: FlowMessage): Promise<void> {
     const command = commandOf(message.payload);
-    const embedded = await this.#sources.embedded();
-    if (command === 'stop') return this.#stop(embedded);
-    const writers = writersOf(embedded.config);
+    const node = await this.#sources.cluster();
+    if (command === 'stop') return this.#stop(node);
+    const { writers } = node;
     const submission = await this.#sources.submission({ resume: command === 'resume', writers });
-    const watch = this.#follow(embedded, submission);
+    const watch = this.#follow(node, submission);
     // Starting what runs already is no error: a redeploy fires its Inject again.
     if (watch.active) return;
     const { payload: _, ...origin } = message;
     watch.origin = origin;
-    this.#node.status({ fill: 'grey', shape: 'ring', text: waitingFor(embedded.config) });
-    await embedded.node.submit(submission);
+    this.#node.status({ fill: 'grey', shape: 'ring', text: waitingFor(node) });
+    await node.submit(submission);
   }
 
   close(): void {
@@ -57,18 +57,19 @@ export class TrainControl {
   }
 
   /** A node has one run at a time; that of another job is not ours to stop. */
-  #stop({ node }: EmbeddedNode): void {
-    if (this.#watch?.active) node.stop();
+  async #stop(node: ClusterNode): Promise<void> {
+    if (this.#watch?.active) await node.stop();
   }
 
-  #follow(embedded: EmbeddedNode, submission: Submission): JobWatch {
-    const watch = embedded.watch(jobOf(submission).name);
+  #follow(node: ClusterNode, submission: Submission): JobWatch {
+    const watch = node.watch(jobOf(submission).name);
     if (watch === this.#watch || this.#closed) return watch;
     this.#unsubscribe?.();
     this.#watch = watch;
     this.#node.status(statusOf(watch.view));
-    const { name } = embedded.config;
-    this.#unsubscribe = watch.on((event) => safely(this.#node, watch.origin, () => this.#take(watch, name, event)));
+    this.#unsubscribe = watch.on((event) =>
+      safely(this.#node, watch.origin, () => this.#take(watch, node.name, event)),
+    );
     return watch;
   }
 
@@ -93,11 +94,6 @@ function commandOf(payload: unknown): Command {
   throw new RunError('commandUnknown', `msg.payload: got ${JSON.stringify(payload)}, want ${COMMANDS.join(', ')}`);
 }
 
-/** Nodes on one machine share its disk: one checkpoint is enough, and two writers of one file too many. */
-function writersOf({ peers }: NodeConfig): Submission['writers'] {
-  return peers.every(({ host }) => isLoopback(host)) ? 'first' : 'all';
-}
-
-function waitingFor({ peers }: NodeConfig): string {
-  return peers.length === 0 ? 'starting' : `waiting for ${peers.map(({ name }) => name).join(', ')}`;
+function waitingFor({ peers }: ClusterNode): string {
+  return peers.length === 0 ? 'starting' : `waiting for ${peers.join(', ')}`;
 }

@@ -1,6 +1,6 @@
 /** The status dot of mqtile-train. */
 
-import type { RunView } from '../embedded/job-watch.ts';
+import type { RunView } from '../cluster/job-watch.ts';
 import type { Status } from '../red.ts';
 
 /** A run that somebody stopped is no failure. */

@@ -1,7 +1,8 @@
-/** JobWatch: what one node of this process knows of a job, from the documents on its bulletin. Visual nodes come and go; it stays. */
+/** JobWatch: what a node of the cluster knows of a job, from the documents that it hears. Visual nodes come and go; it stays. */
 
-import type { Member, Node } from 'mqtile';
+import type { Member } from 'mqtile';
 import type { FlowMessage } from '../red.ts';
+import type { Watched } from './cluster-node.ts';
 
 export type Phase = 'idle' | 'preparing' | 'training' | 'done' | 'failed';
 
@@ -52,7 +53,7 @@ const IDLE: RunView = {
 export class JobWatch {
   /** The message that started the run: its other properties go on with everything that comes of it. */
   origin: FlowMessage = {};
-  readonly #self: string;
+  readonly #node: Watched;
   readonly #listeners = new Set<Listener>();
   readonly #members = new Map<string, Member>();
   readonly #unsubscribe: () => void;
@@ -60,14 +61,12 @@ export class JobWatch {
   /** The end of a run, when it came between two deploys and nobody listened. */
   #missed: JobEvent[] = [];
 
-  constructor(node: Node, cluster: string, job: string) {
-    this.#self = node.name;
-    let old = true;
-    const filter = `mqtile/${cluster}/job/${job}/#`;
-    this.#unsubscribe = node.bulletin.on(filter, (topic, document) => {
+  constructor(node: Watched, job: string) {
+    this.#node = node;
+    // A node hears documents of its own cluster only.
+    this.#unsubscribe = node.on(`mqtile/+/job/${job}/#`, (topic, document, old) => {
       if (isRecord(document)) this.#hear(topic, document, old);
     });
-    old = false;
   }
 
   get view(): RunView {
@@ -98,7 +97,7 @@ export class JobWatch {
       this.#members.set(node, document as unknown as Member);
       return this.#finishIfDone(topic, old);
     }
-    if (family !== 'telemetry' || node !== this.#self || document['run'] !== this.#view.run) return;
+    if (family !== 'telemetry' || node !== this.#node.name || document['run'] !== this.#view.run) return;
     if (kind === 'step') {
       const { epoch, step, steps } = document as { epoch: number; step: number; steps: number };
       this.#view = { ...this.#view, epoch, step, steps };
@@ -127,7 +126,7 @@ export class JobWatch {
   /** The state of the run and the result of this node's own part come from two places, in either order. */
   #finishIfDone(topic: string, old: boolean): void {
     const { phase, run, finished } = this.#view;
-    const own = this.#members.get(this.#self);
+    const own = this.#members.get(this.#node.name);
     if (phase !== 'done' || finished || own?.run !== run || !own?.result) return;
     const results = [own, ...this.#members.values()].flatMap((member) =>
       member.run === run && member.result ? [member.result] : [],

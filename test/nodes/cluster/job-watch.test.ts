@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { JobWatch, type JobEvent } from '../../../nodes/embedded/job-watch.ts';
-import type { Node } from '../../../src/index.ts';
+import { JobWatch, type JobEvent } from '../../../nodes/cluster/job-watch.ts';
+import type { DocumentListener, Watched } from '../../../nodes/cluster/cluster-node.ts';
 
 const RUN = '83f1e56685433967';
 const TOPIC = 'mqtile/home/job/digits';
@@ -13,17 +13,16 @@ function watched(retained: readonly (readonly [path: string, document: unknown])
   readonly watch: JobWatch;
   readonly post: Post;
 } {
-  const listeners = new Set<(topic: string, document: unknown, from: string | undefined) => void>();
-  const on: Node['bulletin']['on'] = (_, listener) => {
+  const listeners = new Set<DocumentListener>();
+  const on: Watched['on'] = (_, listener) => {
     listeners.add(listener);
-    for (const [path, document] of retained) listener(`${TOPIC}/${path}`, document, undefined);
+    for (const [path, document] of retained) listener(`${TOPIC}/${path}`, document, true);
     return () => listeners.delete(listener);
   };
-  const node = { name: 'pi1', bulletin: { on, post: () => {} } } as unknown as Node;
   const post: Post = (path, document) => {
-    for (const listener of listeners) listener(`${TOPIC}/${path}`, document, undefined);
+    for (const listener of listeners) listener(`${TOPIC}/${path}`, document, false);
   };
-  return { watch: new JobWatch(node, 'home', 'digits'), post };
+  return { watch: new JobWatch({ name: 'pi1', on }, 'digits'), post };
 }
 
 function kinds(watch: JobWatch): readonly string[] & { readonly events: readonly JobEvent[] } {

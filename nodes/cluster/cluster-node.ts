@@ -1,0 +1,34 @@
+/** ClusterNode: a node of the cluster as visual nodes use it, wherever it runs: inside this process, or as a daemon that this process is attached to. */
+
+import type { AcceptedRun, Submission } from 'mqtile';
+import type { JobWatch } from './job-watch.ts';
+
+/** Hears documents of the cluster. `old`: it was said before anybody listened here, and is no news. */
+export type DocumentListener = (topic: string, document: unknown, old: boolean) => void;
+
+export interface ClusterNode {
+  /** Wires can drive an embedded node only: what they call needs the kernels in this process. */
+  readonly kind: 'embedded' | 'attached';
+  /** Empty while a daemon was never reached, as are cluster and peers. */
+  readonly name: string;
+  readonly cluster: string;
+  /** Names of the nodes that it bridges to. */
+  readonly peers: readonly string[];
+  /** Who writes checkpoints of a job that is handed in here. */
+  readonly writers: Submission['writers'];
+  /** Why it cannot be asked now, with the way out; undefined while it can. */
+  readonly away: string | undefined;
+  /** Tells when it comes or goes. @returns unsubscribe */
+  onPresence(listener: () => void): () => void;
+  /** Calls the listener for each document below `mqtile/` that fits the filter; old ones at once. @returns unsubscribe */
+  on(filter: string, listener: DocumentListener): () => void;
+  /** What happens to the job of this name; the same watch for everybody. */
+  watch(job: string): JobWatch;
+  /** Hands a job in, to this node and all its peers. @throws {InputError}, {RunError} or {TransportError} of the node */
+  submit(submission: Submission): Promise<AcceptedRun>;
+  /** Ends the run that it takes part in, if there is one, on all its nodes. */
+  stop(): Promise<void>;
+}
+
+/** What a watch needs of a node. */
+export type Watched = Pick<ClusterNode, 'name' | 'on'>;
