@@ -6,6 +6,7 @@ const MAY_IMPORT = {
   dataset: ['tensor'],
   planner: ['tensor', 'model'],
   program: ['tensor', 'model', 'planner'],
+  flow: ['tensor', 'model', 'planner'],
   job: ['tensor', 'model', 'dataset', 'planner'],
   kernels: ['tensor'],
   protocol: ['tensor'],
@@ -31,7 +32,7 @@ const MAY_IMPORT = {
 };
 
 /** Functions of values: neither Node's modules nor packages. */
-const PURE = ['tensor', 'model', 'planner', 'program', 'protocol', 'information'];
+const PURE = ['tensor', 'model', 'planner', 'program', 'flow', 'protocol', 'information'];
 
 /** Data that a folder may see of another one that it may not import: events are all that telemetry knows of training. */
 const MAY_SEE = { telemetry: ['training/events\\.ts$'] };

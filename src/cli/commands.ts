@@ -3,14 +3,15 @@
 import { InputError, MqtileError, VERSION } from '../index.ts';
 import { benchCommand } from './bench.ts';
 import type { Command } from './command.ts';
+import { flowCommand } from './flow.ts';
 import { nodeCommand } from './node.ts';
 import { planCommand } from './plan.ts';
 import { trainCommand } from './train.ts';
 
-const COMMANDS: readonly Command[] = [trainCommand, planCommand, nodeCommand, benchCommand];
+const COMMANDS: readonly Command[] = [trainCommand, planCommand, flowCommand, nodeCommand, benchCommand];
 
 /** Commands that the design promises. */
-const STILL_TO_COME = ['simulate', 'watch', 'predict', 'flow'];
+const STILL_TO_COME = ['simulate', 'watch', 'predict'];
 
 const HELP = `mqtile ${VERSION}: trains convolutional networks exactly on a cluster of small computers, over MQTT
 

@@ -54,20 +54,20 @@ async function run(args: readonly string[]): Promise<number> {
   const devices = await deviceNames(job.plan, values);
   const plan = naming(basename(submission.source), () => planOf(job, devices));
   const description = describePlan(job, plan, planHashOf(job, plan));
-  if (values.svg !== undefined) await writeDrawing(values.svg, drawPlan(plan, job.model));
+  if (values.svg !== undefined) await writeText('svg', values.svg, drawPlan(plan, job.model));
   if (values.json) process.stdout.write(`${JSON.stringify(description)}\n`);
   else process.stdout.write(describe(description, values.svg));
   return 0;
 }
 
-/** @throws {InputError} `cannotWrite` */
-async function writeDrawing(path: string, svg: string): Promise<void> {
+/** Writes what an option names a file for. @throws {InputError} `cannotWrite` */
+export async function writeText(option: string, path: string, text: string): Promise<void> {
   try {
-    await writeFile(path, svg);
+    await writeFile(path, text);
   } catch (cause) {
     const gone = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     const why = gone ? 'its folder does not exist' : String(cause);
-    throw new InputError('cannotWrite', `--svg: ${path} cannot be written: ${why}`, { cause });
+    throw new InputError('cannotWrite', `--${option}: ${path} cannot be written: ${why}`, { cause });
   }
 }
 
@@ -101,7 +101,8 @@ export async function readSubmission(
 
 type PlanChoice = Parameters<typeof planOf>[0]['plan'];
 
-async function deviceNames(
+/** Names by rank: those of a devices file, else node1, node2, … as many as the grid has tiles. @throws {InputError} */
+export async function deviceNames(
   choice: PlanChoice,
   { devices, local }: { devices?: string | undefined; local?: string | undefined },
 ): Promise<readonly string[]> {

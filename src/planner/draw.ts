@@ -6,6 +6,7 @@ import { intersect, volume, type Extent } from '../tensor/box.ts';
 import { MAP_SIDE, coverExtent, drawSamples, drawTiles, inputExtent, largestFace } from './draw-stage.ts';
 import type { Plan, Stage } from './plan.ts';
 import { INK, deviceColour, escape, label, rectangle, stripes } from './svg.ts';
+import { formatBytes, longName, partitionName, shortName } from './words.ts';
 
 const PANEL = { width: MAP_SIDE + 40, height: MAP_SIDE + 152, gap: 30 };
 const MARGIN = 28;
@@ -15,8 +16,6 @@ const PANELS_A_ROW = 3;
 
 /** Letters that fit into a panel's width. */
 const LINE_LETTERS = 36;
-
-const SHORT_NAMES = { maxPool: 'pool', flatten: 'flatten' };
 
 /**
  * @param model says what the layers are; without it they go by number
@@ -68,7 +67,7 @@ function panel({ plan, stage, index, model }: Panel, [x, y]: readonly [x: number
   return [
     rectangle({ x, y, width: PANEL.width, height: PANEL.height }, { rx: 8, fill: '#f6f8fa', stroke: INK.edge }),
     arrow,
-    label(x + 20, y + 28, `Stage ${index + 1}: ${partitionName(stage)}`, {
+    label(x + 20, y + 28, `Stage ${index + 1}: ${cutName(stage)}`, {
       fill: INK.text,
       'font-size': 14,
       'font-weight': 600,
@@ -128,24 +127,15 @@ function leanOf(plan: Plan, rank: number): number {
   return (Math.floor(rank / columns) + (rank % columns)) % 2 === 0 ? 45 : -45;
 }
 
-function partitionName(stage: Stage): string {
-  switch (stage.partition) {
-    case 'tiles':
-      return `${stage.grid?.join('x') ?? ''} tiles`;
-    case 'samples':
-      return 'samples';
-    case 'single':
-      return 'one device';
-  }
+function cutName({ partition, grid }: Stage): string {
+  return partitionName({ partition, ...(grid ? { grid: grid.join('x') } : {}) });
 }
 
 /** As much of the layers as fits into a panel. */
 function layerNames({ layers: [start, end] }: Stage, model: Model | undefined): string {
   const layers = model?.layers.slice(start, end) ?? [];
-  const short = layers.map((layer) => ('name' in layer ? layer.name : SHORT_NAMES[layer.kind]));
-  const long = layers.map((layer, k) =>
-    'kernel' in layer ? `${short[k]} ${layer.kernel}x${layer.kernel}` : short[k]!,
-  );
+  const short = layers.map(shortName);
+  const long = layers.map(longName);
   const spans = [`${short[0]} to ${short.at(-1)}`, `layers ${start} to ${end - 1}`];
   const choices = layers.length === 0 ? spans.slice(1) : [long.join(', '), short.join(', '), ...spans];
   return choices.find((names) => names.length <= LINE_LETTERS) ?? spans[1]!;
@@ -153,8 +143,4 @@ function layerNames({ layers: [start, end] }: Stage, model: Model | undefined): 
 
 function sampleShape([, c, h, w]: Extent): string {
   return h === 1 && w === 1 ? String(c) : `${c}x${h}x${w}`;
-}
-
-function formatBytes(bytes: number): string {
-  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(0)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
