@@ -34,13 +34,29 @@ export default function register(red: Red): void {
   });
 }
 
+/** What was measured before is no news: a deploy should not draw it again. A plan holds for as long as its run. */
 function listen(node: FlowNode, cluster: ClusterNode, { job, measures }: TelemetryFields): () => void {
-  return cluster.on(`mqtile/+/job/${job || '+'}/telemetry/+/+`, (topic, document, old) => {
-    // What is retained was measured before: a deploy should not draw it again.
-    if (old || !isRecord(document)) return;
+  const plans = new Map<string, unknown>();
+  const hear = (topic: string, document: unknown) => {
+    if (!isRecord(document)) return;
     safely(node, {}, () => {
       const messages = measured(topic, document, measures);
       for (const message of messages) node.send([message]);
     });
-  });
+  };
+  const jobs = `mqtile/+/job/${job || '+'}`;
+  const ends = [
+    cluster.on(`${jobs}/telemetry/+/+`, (topic, document, old) => {
+      if (!old) hear(topic, document);
+    }),
+    cluster.on(`${jobs}/plan`, (topic, document) => {
+      // Peers publish it again at each connect.
+      if (!isRecord(document) || plans.get(topic) === document['run']) return;
+      plans.set(topic, document['run']);
+      hear(topic, document);
+    }),
+  ];
+  return () => {
+    for (const end of ends) end();
+  };
 }

@@ -1,6 +1,7 @@
 /** Measures: telemetry documents, taken apart into one small message for each figure that somebody chose. */
 
 import type { FlowMessage } from '../red.ts';
+import { planned } from './planned.ts';
 
 /** Figures by the kind of document that they are in. The kind's own name stands for the whole document. */
 export const MEASURES = {
@@ -8,10 +9,11 @@ export const MEASURES = {
   epoch: ['testLoss', 'testAccuracy'],
   memory: ['residentBytes', 'peakBytes', 'predictedBytes'],
   network: ['bytesSent', 'bytesReceived', 'resent'],
+  plan: ['tiles'],
 } as const;
 
 /**
- * Pure. @param topic `mqtile/<cluster>/job/<job>/telemetry/<node>/<kind>`
+ * Pure. @param topic `mqtile/<cluster>/job/<job>/telemetry/<node>/<kind>`, or `…/plan` for {@link planned}
  * @returns one message for each chosen measure that the document has
  */
 export function measured(
@@ -19,7 +21,8 @@ export function measured(
   document: Readonly<Record<string, unknown>>,
   chosen: readonly string[],
 ): readonly FlowMessage[] {
-  const [, , , , , node = '', kind = ''] = topic.split('/');
+  const [, , , , family, node = '', kind = ''] = topic.split('/');
+  if (family === 'plan') return planned(topic, document, chosen);
   if (!isKind(kind)) return [];
   const { run, epoch, step, losses: _, ...figures } = document;
   const about = { node, mqtile: { run, epoch, step, device: node } };

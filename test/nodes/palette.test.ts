@@ -6,8 +6,11 @@ import { MEASURES } from '../../nodes/telemetry/measures.ts';
 const ROOT = new URL('../../', import.meta.url);
 const LOCALES = ['en-US'];
 
-/** Types of Node-RED itself that flows may use besides ours. */
-const CORE = ['tab', 'comment', 'inject', 'debug', 'catch'];
+/** Types of Node-RED itself that flows may use besides ours and those of the dashboard. */
+const CORE = ['tab', 'comment', 'inject', 'debug', 'catch', 'status', 'switch', 'change', 'function'];
+
+/** What every flow with a dashboard brings along, and of which a workspace has one. */
+const SHARED = ['mqtile-ui-base', 'mqtile-ui-theme'];
 
 interface Manifest {
   readonly keywords: readonly string[];
@@ -21,6 +24,8 @@ interface Manifest {
 const read = (path: string) => readFile(new URL(path, ROOT), 'utf8');
 const manifest = JSON.parse(await read('package.json')) as Manifest;
 const types = Object.keys(manifest['node-red'].nodes);
+const dashboard = JSON.parse(await read('node_modules/@flowfuse/node-red-dashboard/package.json')) as Manifest;
+const known = [...types, ...CORE, ...Object.keys(dashboard['node-red'].nodes)];
 const flows = (await readdir(new URL('flows/', ROOT))).filter((name) => name.endsWith('.json'));
 
 test('the package says what Node-RED’s library of palettes asks for', (t) => {
@@ -103,11 +108,48 @@ test('every flow uses only types that are there, wires that lead somewhere, and 
     const ids = new Set(nodes.map(({ id }) => id));
     t.is(ids.size, nodes.length, `${name}: an id is there twice`);
     for (const { id, type, z, x, y, wires } of nodes) {
-      t.true([...types, ...CORE].includes(type as string), `${name}: ${String(type)}`);
+      t.true(known.includes(type as string), `${name}: ${String(type)}`);
       if (z !== undefined) t.true(typeof x === 'number' && typeof y === 'number', `${name}: ${String(id)}`);
       for (const target of ((wires ?? []) as readonly (readonly string[])[]).flat()) t.true(ids.has(target), target);
     }
   }
+});
+
+test('ids are unique across all flows, but for the base and the theme of the dashboard, which are the same in each', async (t) => {
+  const seen = new Map<unknown, { readonly name: string; readonly node: object }>();
+  for (const name of flows) {
+    const number = /^(\d\d)-[a-z-]+\.json$/.exec(name)?.[1];
+    for (const node of JSON.parse(await read(`flows/${name}`)) as readonly Record<string, unknown>[]) {
+      const id = String(node['id']);
+      const other = seen.get(id);
+      seen.set(id, { name, node });
+      if (SHARED.includes(id)) t.deepEqual(node, other?.node ?? node, `${name} and ${other?.name}: ${id}`);
+      else t.true(id.startsWith(`mqtile-${number}-`), `${name}: ${id}`);
+    }
+  }
+});
+
+test('every comment node of a flow has a title and an explanation', async (t) => {
+  for (const name of flows) {
+    const nodes = JSON.parse(await read(`flows/${name}`)) as readonly Record<string, unknown>[];
+    const comments = nodes.filter(({ type }) => type === 'comment');
+    t.true(comments.length > 0, `${name}: no comment node explains it`);
+    for (const { id, name: title, info } of comments) {
+      t.regex(String(title), /\w{3}/, String(id));
+      t.regex(String(info), /\w{3}/, String(id));
+    }
+  }
+});
+
+test('every type is used by an example flow', async (t) => {
+  const used = new Set<string>();
+  for (const name of flows) {
+    for (const { type } of JSON.parse(await read(`flows/${name}`)) as readonly { type: string }[]) used.add(type);
+  }
+  t.deepEqual(
+    types.filter((type) => !used.has(type)),
+    [],
+  );
 });
 
 function measureKeys(): readonly string[] {
