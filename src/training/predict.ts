@@ -7,8 +7,9 @@ import { makePlan } from '../planner/make-plan.ts';
 import { compileProgram } from '../program/compile.ts';
 import type { Normalization } from '../program/options.ts';
 import { iterationKey } from '../program/program.ts';
+import type { KernelCall, PixelsCall } from '../tensor/call.ts';
 import { ParameterStore, type TensorMap } from './parameters.ts';
-import { readView } from './read.ts';
+import { readView, writeView } from './read.ts';
 
 /** A device that nobody else sees. */
 const ALONE = ['alone'];
@@ -40,6 +41,11 @@ export interface Predictor {
    * @throws {InputError} `imageSize` for another number of bytes
    */
   predict(pixels: Uint8Array): Promise<Prediction>;
+  /**
+   * @param values one image as the first layer gets it, scaled and normalised, channels x rows x columns float32
+   * @throws {InputError} `imageSize` for another number of values
+   */
+  predictValues(values: Float32Array): Promise<Prediction>;
   close(): void;
 }
 
@@ -63,30 +69,52 @@ export async function createPredictor({ model, tensors, normalization, engine }:
   const arena = await engine.allocate(program.arenaBytes);
   new ParameterStore(plan, program, arena.bytes).fill(tensors);
   const iteration = program.iterations.get(iterationKey(ONE_IMAGE.kind, ONE_IMAGE.samples))!;
-  const forward = arena.compile(iteration.forward[0]!.calls[0]);
+  const calls = iteration.forward[0]!.calls[0];
+  const [forward, afterPixels] = [arena.compile(calls), arena.compile(calls.filter((call) => !isPixels(call)))];
   const output = iteration.outputs[0]!;
   let last: Promise<unknown> = Promise.resolve();
-  return { shape: model.input, predict, close: () => arena.release() };
+  return { shape: model.input, predict, predictValues, close: () => arena.release() };
 
   function predict(pixels: Uint8Array): Promise<Prediction> {
-    const next = last.then(() => run(pixels));
-    // One image at a time: they share the arena. A failed one does not hold up the next.
+    return inTurn(async () => {
+      checkSize(pixels, model);
+      arena.bytes.set(pixels, program.storage.images[0]);
+      await arena.run(forward);
+    });
+  }
+
+  function predictValues(values: Float32Array): Promise<Prediction> {
+    return inTurn(async () => {
+      checkSize(values, model);
+      const plane = model.input[1] * model.input[2];
+      for (const [c, { target }] of calls.filter(isPixels).entries()) {
+        writeView(arena.bytes, target, values.subarray(c * plane, (c + 1) * plane));
+      }
+      await arena.run(afterPixels);
+    });
+  }
+
+  /** One image at a time: they share the arena. A failed one does not hold up the next. */
+  function inTurn(run: () => Promise<void>): Promise<Prediction> {
+    const next = last.then(run).then(() => softmax(readView(arena.bytes, output.view)));
     last = next.catch(() => {});
     return next;
   }
+}
 
-  async function run(pixels: Uint8Array): Promise<Prediction> {
-    const wanted = model.input[0] * model.input[1] * model.input[2];
-    if (pixels.length !== wanted) {
-      throw new InputError(
-        'imageSize',
-        `got an image of ${pixels.length} bytes, want ${model.input.join(' x ')} = ${wanted} (channels x rows x columns)`,
-      );
-    }
-    arena.bytes.set(pixels, program.storage.images[0]);
-    await arena.run(forward);
-    return softmax(readView(arena.bytes, output.view));
-  }
+/** One for each channel, in order: bytes become floats. */
+function isPixels(call: KernelCall): call is PixelsCall {
+  return call.kind === 'pixels';
+}
+
+/** Values are bytes or floats, one for each point of the model's input. */
+function checkSize(image: ArrayLike<number>, { input }: Model): void {
+  const wanted = input[0] * input[1] * input[2];
+  if (image.length === wanted) return;
+  throw new InputError(
+    'imageSize',
+    `got an image of ${image.length} values, want ${input.join(' x ')} = ${wanted} (channels x rows x columns)`,
+  );
 }
 
 function softmax(scores: Float32Array): Prediction {

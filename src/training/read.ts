@@ -1,4 +1,4 @@
-/** Reading: copies of values out of the arena, in n, c, y, x order. */
+/** Reading and writing: copies of values out of the arena and into it, in n, c, y, x order. */
 
 import type { Normalization } from '../program/options.ts';
 import { extentOf, volume, type Box } from '../tensor/box.ts';
@@ -17,6 +17,13 @@ function* offsets({ offset, extent, strides }: View): Generator<readonly [offset
 export function readView(memory: Uint8Array, view: View): Float32Array {
   const floats = new Float32Array(memory.buffer, memory.byteOffset);
   return Float32Array.from(offsets(view), ([offset]) => floats[offset / 4]!);
+}
+
+/** Writes a float32 view. @param values in n, c, y, x order */
+export function writeView(memory: Uint8Array, view: View, values: Float32Array): void {
+  const floats = new Float32Array(memory.buffer, memory.byteOffset);
+  let i = 0;
+  for (const [offset] of offsets(view)) floats[offset / 4] = values[i++]!;
 }
 
 /** A copy of staged images, normalised: unsigned bytes at `address`, the box's own shape. */

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -7,7 +7,7 @@ import { createEngine } from '../../src/kernels/wasm-engine.ts';
 import { initialParameters } from '../../src/model/init.ts';
 import { zooModel } from '../../src/model/zoo.ts';
 import { writeCheckpoint } from '../../src/training/checkpoint/write.ts';
-import { loadPredictor } from '../../src/training/load-predictor.ts';
+import { findCheckpoint, loadPredictor } from '../../src/training/load-predictor.ts';
 import { createPredictor, type PredictorOptions } from '../../src/training/predict.ts';
 import { relativeError } from '../support/lockstep.ts';
 import { trainInMemory } from '../support/memory-cluster.ts';
@@ -89,8 +89,40 @@ test('a checkpoint brings its model, its weights and how its pixels were normali
   const plain = await createPredictor(options);
   const [got, wanted] = [await loaded.predict(pixels), await made.predict(pixels)];
   t.deepEqual(got, wanted);
+  t.deepEqual([loaded.file, loaded.step], [file, 0]);
+  // What the first layer gets may be given as it is.
+  const values = Float32Array.from(pixels, (byte) => (byte / 255 - 0.5) / 0.25);
+  t.true(relativeError((await loaded.predictValues(values)).probabilities, got.probabilities) < 1e-6);
+  await t.throwsAsync(loaded.predictValues(values.subarray(1)), { code: 'imageSize' });
+  t.deepEqual(await loaded.predict(pixels), got);
   t.notDeepEqual(got, await plain.predict(pixels));
   for (const predictor of [loaded, made, plain]) predictor.close();
+});
+
+test('a directory stands for its newest checkpoint, a file for itself, and what is not there says so', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'mqtile-predict-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const content = { epoch: 0, model, job: {}, planHash: '0', tensors: initialParameters(model, 1) };
+  await t.throwsAsync(findCheckpoint(directory), {
+    code: 'checkpointMissing',
+    message: /holds no checkpoint; train one/,
+  });
+  const [early, late] = [
+    await writeCheckpoint(directory, { ...content, step: 200 }),
+    await writeCheckpoint(directory, { ...content, step: 1000 }),
+  ];
+  // Tensors without a manifest are those of a checkpoint that is being written.
+  await writeFile(join(directory, 'step-002000.safetensors'), '');
+  const manifest = (file: string) => file.replace('.safetensors', '.json');
+  t.is(await findCheckpoint(directory), manifest(late));
+  t.is(await findCheckpoint(early), manifest(early));
+  t.is(await findCheckpoint(manifest(early)), manifest(early));
+  const absent = join(directory, 'absent');
+  await t.throwsAsync(findCheckpoint(absent), { code: 'checkpointMissing', message: /absent: does not exist/ });
+  await t.throwsAsync(findCheckpoint(join(directory, 'step-002000.safetensors')), {
+    code: 'checkpointMissing',
+    message: /is no checkpoint: .*step-002000\.json does not exist/,
+  });
 });
 
 test('a model without classes is refused', async (t) => {
