@@ -11,6 +11,8 @@ export interface Explanation {
   readonly text: string;
 }
 
+const CUT_WORD = { tiles: 'in', samples: 'by', single: 'on' } as const;
+
 /** What the whole flow is, and how to start it. */
 export function explainAll({ job, device, node, plan, model }: FlowRequest): Explanation {
   const devices = Object.keys(plan.predictedMemoryBytes);
@@ -20,8 +22,8 @@ export function explainAll({ job, device, node, plan, model }: FlowRequest): Exp
       ? `It runs on ${device} alone.`
       : `${device} is one of ${devices.length} devices; ${others.join(', ')} take part with flows of their own, with \`mqtile-train\`, or as daemons (\`mqtile node\`). Press **start** on one of them only: it counts as the first of the plan, and the boxes in these comments are those of a start on ${devices[0]}.`;
   return {
-    title: `Train ${job.name} by hand on ${device}: deploy, then press start. The ring is one training step.`,
-    text: `Each turn of the ring is one step: take ${plan.batch} images, compute the network's answers (**forward**), compare them with the right ones (**loss**), find out how each weight should change (**backward**), add up what all devices found (**all-reduce**), change the weights (**optimizer**), and take the next batch. The network is ${model.name}: ${model.layers.map(longName).join(', ')}.
+    title: `Train ${job.name} by hand on ${device}: deploy, then press start. Once around is one training step.`,
+    text: `Each time around is one step: take ${plan.batch} images, compute the network's answers (**forward**), compare them with the right ones (**loss**), find out how each weight should change (**backward**), add up what all devices found (**all-reduce**), change the weights (**optimizer**), and take the next batch. The network is ${model.name}: ${model.layers.map(longName).join(', ')}.
 
 ${company} The weights at the end are, bit for bit, those of \`mqtile train\` with the same job.
 
@@ -35,7 +37,7 @@ Plan ${plan.planHash}: ${plan.stages.length} stage${plan.stages.length === 1 ? '
   };
 }
 
-/** What happens before the ring is entered. */
+/** What happens before a step. */
 export function explainBatch({ plan }: FlowRequest): Explanation {
   return {
     title: '1. take a batch',
@@ -50,7 +52,7 @@ export function explainStage(request: FlowRequest, stage: FlowStage, index: numb
   const { device, model } = request;
   const layers = model.layers.slice(...stage.layers);
   return {
-    title: `2. stage ${index + 1}: ${partitionName(stage)}`,
+    title: `2. ${CUT_WORD[stage.partition]} ${partitionName(stage)}`,
     text: `Stage ${index + 1} is ${named(layers, stage.layers)}. Inside a stage the devices compute without talking; between stages they exchange what the next one needs, ${travels(stage)}.
 
 ${cutText(stage)}
@@ -59,7 +61,7 @@ ${cutText(stage)}
 - For that it needs, of the input: ${boxText(stage.needed[device]!)}.
 - Its weights: ${stage.parameterBytes === 0 ? 'nothing of them travels' : `${formatBytes(stage.parameterBytes)} of gradients and new values travel a step, all devices together`}.
 
-The node below this comment computes the stage forward, its twin \`backward ${index + 1}\` in the lower half takes the same way back.`,
+The node below this comment computes the stage forward, its twin \`backward ${index + 1}\` in the lower rows takes the same way back.`,
   };
 }
 
@@ -78,8 +80,8 @@ export function explainLoss({ model }: FlowRequest): Explanation {
 /** The way back. */
 export function explainBackward({ plan }: FlowRequest): Explanation {
   return {
-    title: '4. go back, last stage first',
-    text: `Each \`mqtile-backward\` turns the gradient of its stage's output into the gradient of the stage's input, and of the stage's weights on the way. It names its forward twin, whose stage it takes over. What a tile's gradient says about pixels of a neighbour returns to that neighbour, who adds it: nothing is counted twice, nothing is lost. There are ${plan.stages.length}, one for each forward node.`,
+    title: '4. go back',
+    text: `The last stage comes first. Each \`mqtile-backward\` turns the gradient of its stage's output into the gradient of the stage's input, and of the stage's weights on the way. It names its forward twin, whose stage it takes over. What a tile's gradient says about pixels of a neighbour returns to that neighbour, who adds it: nothing is counted twice, nothing is lost. There are ${plan.stages.length}, one for each forward node.`,
   };
 }
 
@@ -92,11 +94,11 @@ export function explainAllReduce({ plan }: FlowRequest): Explanation {
   };
 }
 
-/** The end of the ring. */
+/** The end of a step. */
 export function explainOptimizer(): Explanation {
   return {
     title: '6. update',
-    text: `\`mqtile-optimizer\` lets each owner take a small step against the gradient (stochastic gradient descent), hands the new weights out, and compares checksums: all devices hold the same weights. Its message asks the dataset for the next batch. Cut that wire, and every step has to be asked for.`,
+    text: `\`mqtile-optimizer\` lets each owner take a small step against the gradient (stochastic gradient descent), hands the new weights out, and compares checksums: all devices hold the same weights. Its message tells the loss of the step, over all devices, and asks the dataset for the next batch.`,
   };
 }
 

@@ -1,34 +1,37 @@
-/** Layout: where the nodes of a by-hand flow stand. The step runs around a ring, forward to the right above, backward to the left below.
+/** Layout: where the nodes of a by-hand flow stand. The step is read like a text, forward above, backward below, and begins again.
  *
- *   start      about
+ *   start    about
  *   pause ┐
- *   step  ├── dataset ── forward 1 ── … ── loss
- *   stop  ┘      ↑      └ end of epoch
- *            optimizer ← all-reduce ← backward 1 ← … ← backward S
+ *   step  ├─ dataset ── forward 1 ── forward 2 ── … ── loss
+ *   stop  ┘     └ end of epoch
  *
- * Many stages take several rows on either side; a stage's backward stands in the column of its forward.
+ *            backward S ── … ── backward 1 ── all-reduce
+ *
+ *   optimizer
+ *         └ loss of the step
+ *
+ * Editors draw wires from right to left as loops, so only the ends of rows have some. Many stages take several rows on either side.
  */
 
 import type { Place } from './items.ts';
 
-/** Stages in a row: as many as a laptop's window shows beside palette and sidebar. */
-const STAGES_A_ROW = 4;
+/** Nodes in a row: as many as a laptop's window shows beside palette and sidebar. */
+const NODES_A_ROW = 5;
 
 const LEFT = 40;
 const COMMAND_X = 110;
-const DATASET_X = 310;
-const STAGE_X = 540;
+const CHAIN_X = 330;
 const COLUMN = 220;
 
 const TITLE_Y = 40;
 const FIRST_Y = 140;
-/** Room for a comment above each node and its status below. */
-const ROW = 120;
-/** Between the last row forward and the first one back: end of epoch, and the wires that turn. */
-const TURN = 180;
+/** Room for a comment above each node, its status and perhaps a debug node below. */
+const ROW = 160;
 const COMMAND_ROW = 40;
 /** A comment stands this far above what it explains. */
 const ABOVE = 40;
+/** A debug node hangs this far from the node that it shows. */
+const HANGS = { x: 190, y: 60 };
 
 /** Places of everything that there is one of; stages by index. */
 export interface Layout {
@@ -36,47 +39,49 @@ export interface Layout {
   /** The k-th button. */
   command(k: number): Place;
   readonly dataset: Place;
-  readonly epoch: Place;
   readonly forward: readonly Place[];
   readonly loss: Place;
-  readonly figures: Place;
   readonly backward: readonly Place[];
   readonly allReduce: Place;
   readonly optimizer: Place;
   /** Left end of the row for errors, below everything. */
   readonly errors: readonly [left: number, y: number];
-  /** Where the comment of a node begins. @param width of the node */
-  comment(of: Place, width: number): readonly [left: number, y: number];
 }
 
 /** Pure. @param stages of the plan, at least 1 */
 export function layOut(stages: number): Layout {
-  const rows = Math.ceil(stages / STAGES_A_ROW);
-  const row = (stage: number) => Math.floor(stage / STAGES_A_ROW);
-  const x = (stage: number) => STAGE_X + COLUMN * (stage % STAGES_A_ROW);
-  const forward = Array.from({ length: stages }, (_, stage) => ({ x: x(stage), y: forwardY(row(stage)) }));
-  const backTop = forwardY(rows - 1) + TURN;
-  const backward = forward.map((place, stage) => ({ x: place.x, y: backTop + ROW * (rows - 1 - row(stage)) }));
-  const last = forward.at(-1)!;
-  const loss = { x: last.x + COLUMN, y: last.y };
-  const foot = backTop + ROW * (rows - 1);
+  const [dataset, ...forward] = chain(stages + 2, FIRST_Y);
+  const loss = forward.pop()!;
+  const backward = chain(stages + 1, loss.y + ROW + ABOVE);
+  const allReduce = backward.pop()!;
+  const optimizer = { x: COMMAND_X + 10, y: allReduce.y + ROW - ABOVE };
   return {
     title: [LEFT, TITLE_Y],
     command: (k) => ({ x: COMMAND_X, y: FIRST_Y + COMMAND_ROW * (k - 1) }),
-    dataset: { x: DATASET_X, y: FIRST_Y },
-    epoch: { x: STAGE_X, y: FIRST_Y + 60 },
+    dataset: dataset!,
     forward,
     loss,
-    figures: { x: loss.x + COLUMN, y: loss.y },
-    backward,
-    allReduce: { x: DATASET_X, y: foot },
-    optimizer: { x: COMMAND_X, y: foot },
-    errors: [LEFT, foot + ROW],
-    comment: ({ x, y }, width) => [x - width / 2, y - ABOVE],
+    backward: backward.toReversed(),
+    allReduce,
+    optimizer,
+    errors: [LEFT, optimizer.y + ROW],
   };
 }
 
-/** The first row has room for the end of the epoch below it. */
-function forwardY(row: number): number {
-  return FIRST_Y + ROW * row + (row > 0 ? 60 : 0);
+/** Places in reading order. */
+function chain(count: number, top: number): Place[] {
+  return Array.from({ length: count }, (_, k) => ({
+    x: CHAIN_X + COLUMN * (k % NODES_A_ROW),
+    y: top + ROW * Math.floor(k / NODES_A_ROW),
+  }));
+}
+
+/** Where the comment of a node begins. @param width of the node */
+export function commentAt({ x, y }: Place, width: number): readonly [left: number, y: number] {
+  return [x - width / 2, y - ABOVE];
+}
+
+/** Where a debug node shows what a node sends, out of the way of its other wires. */
+export function hangingFrom({ x, y }: Place): Place {
+  return { x: x + HANGS.x, y: y + HANGS.y };
 }

@@ -13,7 +13,7 @@ import {
   type Explanation,
 } from './explain.ts';
 import { comment, debug, inject, widthOf, type FlowItem, type Place } from './items.ts';
-import { layOut, type Layout } from './layout.ts';
+import { commentAt, hangingFrom, layOut, type Layout } from './layout.ts';
 import type { FlowRequest } from './request.ts';
 
 /** Buttons, in the order in which they stand. */
@@ -55,7 +55,7 @@ function settings({ node, job, device }: FlowRequest, id: Naming): readonly Flow
   ];
 }
 
-/** The ring, in the order of the step. */
+/** The chain, in the order of the step. */
 function wires({ plan }: FlowRequest, layout: Layout, id: Naming): readonly FlowItem[] {
   const run = { name: '', node: id('node'), job: id('job') };
   const { stages } = plan;
@@ -82,7 +82,7 @@ function wires({ plan }: FlowRequest, layout: Layout, id: Naming): readonly Flow
     {
       ...chainNode(id('loss'), 'mqtile-loss', run),
       ...layout.loss,
-      wires: [[id(`backward-${last}`), id('figures')]],
+      wires: [[id(`backward-${last}`)]],
     },
     ...backward.toReversed(),
     {
@@ -90,7 +90,11 @@ function wires({ plan }: FlowRequest, layout: Layout, id: Naming): readonly Flow
       ...layout.allReduce,
       wires: [[id('optimizer')]],
     },
-    { ...chainNode(id('optimizer'), 'mqtile-optimizer', run), ...layout.optimizer, wires: [[id('dataset')]] },
+    {
+      ...chainNode(id('optimizer'), 'mqtile-optimizer', run),
+      ...layout.optimizer,
+      wires: [[id('dataset'), id('figures')]],
+    },
   ];
 }
 
@@ -99,12 +103,12 @@ function chainNode<Fields extends object>(id: string, type: string, fields: Fiel
 }
 
 /** Buttons, what is shown, and the Catch node. */
-function aside({ command, epoch, figures, errors: [left, y] }: Layout, id: Naming): readonly FlowItem[] {
+function aside({ command, dataset, optimizer, errors: [left, y] }: Layout, id: Naming): readonly FlowItem[] {
   const caught: Place = { x: left + widthOf('catch all') / 2, y: y + 40 };
   return [
     ...COMMANDS.map((name, k) => inject(id(name), command(k), name, id('dataset'))),
-    debug(id('epoch'), epoch, { name: 'end of epoch', complete: 'payload' }),
-    debug(id('figures'), figures, { name: 'loss', complete: 'payload.loss', under: true }),
+    debug(id('epoch'), hangingFrom(dataset), { name: 'end of epoch', complete: 'payload' }),
+    debug(id('figures'), hangingFrom(optimizer), { name: 'loss of the step', complete: 'payload.loss', under: true }),
     { id: id('catch'), type: 'catch', name: '', scope: null, uncaught: false, ...caught, wires: [[id('errors')]] },
     debug(id('errors'), { x: caught.x + 220, y: caught.y }, { name: 'errors', complete: 'error.message' }),
   ];
@@ -112,7 +116,7 @@ function aside({ command, epoch, figures, errors: [left, y] }: Layout, id: Namin
 
 function comments(request: FlowRequest, layout: Layout, id: Naming): readonly FlowItem[] {
   const above = (name: string, place: Place, { title, text }: Explanation) =>
-    comment(id(name), layout.comment(place, NODE_WIDTH), title, text);
+    comment(id(name), commentAt(place, NODE_WIDTH), title, text);
   const about = explainAll(request);
   const errors = explainErrors();
   const { stages } = request.plan;
