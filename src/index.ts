@@ -4,6 +4,7 @@ export { MqtileError, InputError, RunError, KernelError, TransportError } from '
 export { VERSION } from './version.ts';
 export { parseJob } from './job/parse-job.ts';
 export { parseNodeConfig, isLoopback, type NodeConfig } from './job/node-config.ts';
+export { daemonSocket, socketPlace, type SocketPlace } from './job/daemon-socket.ts';
 export { parseDevices } from './job/devices.ts';
 export { naming } from './job/schema.ts';
 export { parseGrid } from './job/plan-schema.ts';

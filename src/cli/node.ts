@@ -2,7 +2,17 @@
 
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { InputError, isLoopback, parseNodeConfig, restartSmall, startNode } from '../index.ts';
+import {
+  InputError,
+  daemonSocket,
+  isLoopback,
+  parseNodeConfig,
+  restartSmall,
+  socketPlace,
+  startNode,
+  type Node,
+  type NodeConfig,
+} from '../index.ts';
 import { parseArguments, type Command } from './command.ts';
 import { paint } from './format.ts';
 
@@ -16,6 +26,9 @@ it is stopped with Ctrl-C or SIGTERM.
                     name: pi1                    # lower-case letters, digits, hyphens
                     cluster: home                # default: home
                     listen: 127.0.0.1:1883       # default; other machines cannot reach loopback
+                    socket: /run/mqtile/pi1.sock # for programs of this user on this computer, e.g. Node-RED; none switches
+                                                 # it off; default: CLUSTER-NAME.sock in $XDG_RUNTIME_DIR/mqtile, else
+                                                 # in /run/mqtile, else in a folder for temporary files
                     peers:
                       - {name: pi2, address: 127.0.0.1:1884}
                     insecure: false              # true allows addresses that others can reach, without encryption or passwords
@@ -46,18 +59,27 @@ async function run(args: readonly string[]): Promise<number> {
     process.once('SIGTERM', resolve);
   });
   const log = (line: string) => process.stderr.write(`${time()} ${line}\n`);
-  const node = await startNode(config, { log }).catch((error: unknown) => {
-    throw error instanceof InputError
-      ? new InputError(error.code, `${values.config}: listen: ${error.message}`)
-      : error;
-  });
+  const node = await start(values.config, config, log);
+  const socket = node.socket === undefined ? '' : ` and ${node.socket}`;
   process.stderr.write(
-    `${time()} ${node.name} of cluster ${config.cluster} listens on ${config.listen.host}:${node.port}\n`,
+    `${time()} ${node.name} of cluster ${config.cluster} listens on ${config.listen.host}:${node.port}${socket}\n`,
   );
   await stopped;
   process.stderr.write(`${time()} stopping\n`);
   await node.close();
   return 0;
+}
+
+/** Starts the node of a file, with the socket that a daemon has where the file says nothing. @throws {InputError} of `startNode`, naming file and key */
+async function start(file: string, config: NodeConfig, log: (line: string) => void): Promise<Node> {
+  const socket = daemonSocket(config, await socketPlace()) ?? null;
+  try {
+    return await startNode({ ...config, socket }, { log });
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const key = socket !== null && error.message.includes(socket) ? 'socket' : 'listen';
+    throw new InputError(error.code, `${file}: ${key}: ${error.message}`, { cause: error });
+  }
 }
 
 /** @throws {InputError} `fileMissing` */

@@ -1,5 +1,6 @@
 /** The file of `mqtile node --config`: who this node is, where it listens and which peers it bridges to. */
 
+import { isAbsolute } from 'node:path';
 import * as v from 'valibot';
 import { InputError } from '../errors.ts';
 import { list, naming, object, parseFile, text, topicName, type Schema } from './schema.ts';
@@ -18,6 +19,8 @@ export interface NodeConfig {
   readonly cluster: string;
   /** Port 0 takes any free one. */
   readonly listen: Address;
+  /** Absolute path of a Unix socket on which the broker serves programs of this computer; null: none is wanted. */
+  readonly socket?: string | null;
   readonly peers: readonly PeerAddress[];
   /** Whether traffic may leave this machine in the clear. */
   readonly insecure: boolean;
@@ -29,6 +32,14 @@ const address: Schema<Address> = v.pipe(
   text(ADDRESS_WANT, /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/),
   v.transform(toAddress),
   v.check(({ port }) => port <= 65_535, ADDRESS_WANT),
+);
+
+const SOCKET_WANT = 'an absolute path, or none';
+
+const socket: Schema<string | null> = v.pipe(
+  v.string(SOCKET_WANT),
+  v.check((path) => path === 'none' || isAbsolute(path), SOCKET_WANT),
+  v.transform((path) => (path === 'none' ? null : path)),
 );
 
 const peer = object({
@@ -43,6 +54,7 @@ const nodeFile = object({
   name: topicName(),
   cluster: v.optional(topicName(), 'home'),
   listen: v.optional(address, '127.0.0.1:1883'),
+  socket: v.optional(socket),
   peers: v.optional(list(peer, 'a list of peers, e.g. [{name: pi2, address: 127.0.0.1:1884}]'), []),
   insecure: v.optional(v.boolean('true or false'), false),
 });
@@ -52,11 +64,12 @@ const nodeFile = object({
  * @throws {InputError} `yamlInvalid`, `keyInvalid`, `insecureAddress`
  */
 export function parseNodeConfig(content: string, source: string): NodeConfig {
-  const { name, cluster, listen, peers, insecure } = parseFile(content, source, nodeFile);
+  const { name, cluster, listen, socket, peers, insecure } = parseFile(content, source, nodeFile);
   const config: NodeConfig = {
     name,
     cluster,
     listen,
+    ...(socket === undefined ? {} : { socket }),
     peers: peers.map((one) => ({ name: one.name, ...one.address })),
     insecure,
   };

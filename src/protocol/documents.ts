@@ -14,7 +14,7 @@ export interface NodeInfo {
   readonly memoryBytes: number;
 }
 
-const NODE_STATES = ['online', 'training', 'offline'] as const;
+const NODE_STATES = ['online', 'training', 'paused', 'offline'] as const;
 
 /** `node/<node>/state`. */
 export interface NodeState {

@@ -3,25 +3,23 @@
 import { InputError } from '../errors.ts';
 import type { Job } from '../job/job.ts';
 import type { Plan } from '../planner/plan.ts';
-import type { JobState } from '../protocol/documents.ts';
+import type { JobState, NodeState } from '../protocol/documents.ts';
 import { jobTopic, nodeStateTopic, telemetryTopic } from '../protocol/topics.ts';
-import { PROTOCOL_VERSION } from '../protocol/version.ts';
 import { Telemetry } from '../telemetry/telemetry.ts';
 import { listCheckpoints } from '../training/checkpoint/read.ts';
 import type { Result, TrainingEvent } from '../training/events.ts';
 import type { Run } from '../training/run.ts';
+import { checkVersions, connected } from './admission.ts';
 import { Agreement } from './agreement.ts';
-import { failureOf, unreachable, type Failure, type NodeContext } from './context.ts';
+import { failureOf, type Failure, type NodeContext } from './context.ts';
 import { compareFingerprints, fingerprintOf, type Fingerprint } from './fingerprint.ts';
+import { Hold } from './hold.ts';
 import { MemoryGauge } from './memory-gauge.ts';
 import { memberResult, writeCurve } from './outcome.ts';
 import { named } from './named.ts';
 import { openData, prepareRun, startOf, type JobData, type PreparedRun } from './prepare.ts';
 import { planHashOf, planOf, type Spec } from './spec.ts';
 import { jobOf, startKey } from './submission.ts';
-
-/** Peers must be connected within this time; a daemon that boots at the same moment is given a chance. */
-const CONNECT_MS = 10_000;
 
 /** Members must have read their data and compiled their programs within this time. */
 const READY_MS = 60_000;
@@ -34,6 +32,10 @@ export interface Membership {
   readonly spec: Spec;
   /** Ends the run, here and so everywhere. */
   stop(reason: Error): void;
+  /** Lets no step begin here, so that the other members wait; before the first step too. Idempotent. */
+  pause(): void;
+  /** Lets steps begin again. Idempotent. */
+  resume(): void;
   /** Settles when the run is over here; never rejects. */
   readonly ended: Promise<void>;
 }
@@ -41,14 +43,31 @@ export interface Membership {
 /** Takes part in a run. @param expectedHash hash of the plan that the submitter published */
 export function joinRun(context: NodeContext, spec: Spec, expectedHash: string): Membership {
   const stop = new AbortController();
-  return { spec, stop: (reason) => stop.abort(reason), ended: takePart(context, spec, expectedHash, stop.signal) };
+  const hold = new Hold((state) => postState(context, state));
+  return {
+    spec,
+    stop: (reason) => stop.abort(reason),
+    pause: () => hold.pause(),
+    resume: () => hold.resume(),
+    ended: takePart({ context, spec, expectedHash, stop: stop.signal, hold }),
+  };
 }
 
-async function takePart(context: NodeContext, spec: Spec, expectedHash: string, stop: AbortSignal): Promise<void> {
+function postState({ bulletin, cluster, name }: NodeContext, state: NodeState['state']): void {
+  bulletin.post(nodeStateTopic(cluster, name), { state } satisfies NodeState, { retain: true });
+}
+
+interface Part {
+  readonly context: NodeContext;
+  readonly spec: Spec;
+  readonly expectedHash: string;
+  readonly stop: AbortSignal;
+  readonly hold: Hold;
+}
+
+async function takePart({ context, spec, expectedHash, stop, hold }: Part): Promise<void> {
   const gauge = new MemoryGauge();
-  const post = (state: string) =>
-    context.bulletin.post(nodeStateTopic(context.cluster, context.name), { state }, { retain: true });
-  post('training');
+  postState(context, 'training');
   let name = 'job';
   let agreement: Agreement | undefined;
   const tell = (state: JobState['state'], failure?: Failure) => tellJob(context, spec, name, { state, failure });
@@ -64,7 +83,7 @@ async function takePart(context: NodeContext, spec: Spec, expectedHash: string, 
     agreement = new Agreement(context, spec, job.name, planHash);
     const ended = AbortSignal.any([stop, agreement.signal]);
     checkVersions(context, spec, { planHash, expectedHash });
-    await work({ context, spec, job, plan, planHash, agreement, ended, gauge, tell });
+    await work({ context, spec, job, plan, planHash, agreement, ended, gauge, hold, tell });
     tell('done');
   } catch (error) {
     const failure = failureOf(agreement?.causeOf(error) ?? error);
@@ -74,7 +93,8 @@ async function takePart(context: NodeContext, spec: Spec, expectedHash: string, 
   } finally {
     agreement?.close();
     gauge.close();
-    post('online');
+    hold.end();
+    postState(context, 'online');
   }
 }
 
@@ -99,6 +119,7 @@ interface Work {
   readonly agreement: Agreement;
   readonly ended: AbortSignal;
   readonly gauge: MemoryGauge;
+  readonly hold: Hold;
   readonly tell: (state: JobState['state']) => void;
 }
 
@@ -111,6 +132,7 @@ async function work(parts: Work): Promise<void> {
     const { prepared, fingerprint } = await begin(parts, data, (event) => telemetry?.take(event));
     try {
       telemetry = startTelemetry(parts, prepared);
+      parts.hold.take(prepared.run);
       agreement.say('ready', fingerprint);
       compareFingerprints(context.name, fingerprint, await agreement.all(['ready', 'running', 'done'], READY_MS));
       agreement.say('running');
@@ -171,42 +193,6 @@ async function driveToEnd({ context, job, plan, ended }: Work, run: Run): Promis
   } finally {
     signal.removeEventListener('abort', stop);
     ended.removeEventListener('abort', abort);
-  }
-}
-
-/** Every node of the run must be connected with this one. @throws {InputError} `peerUnknown`, `peerUnreachable` */
-async function connected(context: NodeContext, spec: Spec, ended: AbortSignal): Promise<void> {
-  const missing = () => [...context.peersMissing()].filter(([peer]) => spec.members.some(({ name }) => name === peer));
-  const strangers = spec.members.filter(({ name }) => name !== context.name && !context.peers().includes(name));
-  if (strangers.length > 0) {
-    throw new InputError(
-      'peerUnknown',
-      `${strangers.map(({ name }) => name).join(', ')} takes part in the job and is no peer of ${context.name}; list it under peers in the file of ${context.name}`,
-    );
-  }
-  const deadline = performance.now() + CONNECT_MS;
-  while (missing().length > 0) {
-    ended.throwIfAborted();
-    if (performance.now() > deadline) {
-      const [peer, why] = missing()[0]!;
-      throw unreachable(context, peer, why);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-function checkVersions({ info }: NodeContext, spec: Spec, hashes: { planHash: string; expectedHash: string }): void {
-  if (spec.protocol !== PROTOCOL_VERSION) {
-    throw new InputError(
-      'versionMismatch',
-      `${spec.submitter} runs MQTile ${spec.version} (protocol ${spec.protocol}), this node ${info.version} (protocol ${PROTOCOL_VERSION}); install the same version on both`,
-    );
-  }
-  if (hashes.planHash !== hashes.expectedHash) {
-    throw new InputError(
-      'planMismatch',
-      `${spec.submitter} made another plan (${hashes.expectedHash}, here ${hashes.planHash}); install the same version and the same job on both`,
-    );
   }
 }
 

@@ -18,7 +18,8 @@ const PEERS_MS = 10_000;
 const REMEMBERED = 64;
 
 const startRequest = v.object({ transaction: v.string(), submission: submissionSchema });
-const stopRequest = v.object({ transaction: v.string() });
+/** `stop`, `pause`, `resume` and `who`. */
+const plainRequest = v.object({ transaction: v.string() });
 
 /** A run that was accepted: every member gets ready for it now. */
 export interface AcceptedRun {
@@ -34,6 +35,13 @@ export type StartResponse = { readonly transaction: string } & (
   AcceptedRun | { readonly failure: { readonly code: string; readonly reason: string; readonly input: boolean } }
 );
 
+/** `response/who`: the node that was asked, and its peers in the order of its configuration. */
+export interface WhoResponse {
+  readonly transaction: string;
+  readonly name: string;
+  readonly peers: readonly { readonly name: string; readonly address: string }[];
+}
+
 /** Serves jobs until closed. */
 export class JobServer {
   readonly #context: NodeContext;
@@ -48,7 +56,10 @@ export class JobServer {
     const { bulletin, cluster } = context;
     this.#unsubscribe = [
       bulletin.on(requestTopic(cluster, 'start'), (_, document) => this.#start(document)),
-      bulletin.on(requestTopic(cluster, 'stop'), (_, document) => this.#stop(document)),
+      this.#serve('stop', () => ({ stopped: this.stop() })),
+      this.#serve('pause', () => ({ paused: this.pause() })),
+      this.#serve('resume', () => ({ resumed: this.resume() })),
+      this.#serve('who', () => this.#who()),
       bulletin.on(jobTopic(cluster, '+', 'spec'), (_, document, from) => this.#spec(document, from)),
       bulletin.on(jobTopic(cluster, '+', 'plan'), (_, document, from) => this.#plan(document, from)),
     ];
@@ -74,17 +85,38 @@ export class JobServer {
     this.submit(submission).then(answer, (error: unknown) => answer({ failure: failureOf(error) }));
   }
 
-  #stop(document: unknown): void {
-    const parsed = v.safeParse(stopRequest, document);
-    if (!parsed.success || this.#seen(parsed.output.transaction)) return;
-    this.stop();
+  /** Answers a request that takes no time. @returns unsubscribe */
+  #serve(command: string, answer: () => object): () => void {
     const { bulletin, cluster } = this.#context;
-    bulletin.post(responseTopic(cluster, 'stop'), { transaction: parsed.output.transaction, stopped: this.busy });
+    return bulletin.on(requestTopic(cluster, command), (_, document) => {
+      const parsed = v.safeParse(plainRequest, document);
+      if (!parsed.success || this.#seen(parsed.output.transaction)) return;
+      const { transaction } = parsed.output;
+      bulletin.post(responseTopic(cluster, command), { transaction, ...answer() });
+    });
   }
 
-  /** Ends the run that this node takes part in, if there is one, on all its nodes. */
-  stop(): void {
+  #who(): Omit<WhoResponse, 'transaction'> {
+    const { name, peers, addressOf } = this.#context;
+    return { name, peers: peers().map((peer) => ({ name: peer, address: addressOf(peer) })) };
+  }
+
+  /** Ends the run that this node takes part in on all its nodes. @returns whether there is one */
+  stop(): boolean {
     this.#current?.stop(new RunError('stopped', 'the run was stopped on request; go on with mqtile train --resume'));
+    return this.busy;
+  }
+
+  /** Lets no step of the run begin on this node; the others wait for it. @returns whether there is a run */
+  pause(): boolean {
+    this.#current?.pause();
+    return this.busy;
+  }
+
+  /** Goes on after {@link pause}. @returns whether there is a run */
+  resume(): boolean {
+    this.#current?.resume();
+    return this.busy;
   }
 
   /**

@@ -1,4 +1,4 @@
-/** The broker inside a node: Aedes behind a byte limit, with an allow-list, on a listener of its own. The node itself publishes and listens in process. */
+/** The broker inside a node: Aedes behind a byte limit, with an allow-list, on listeners of its own. The node itself publishes and listens in process. */
 
 import type { EventEmitter } from 'node:events';
 import { createServer } from 'node:net';
@@ -11,6 +11,7 @@ import { mayPublish, mayReceive, maySubscribe, packetLimitBytes, roleOf, STRANGE
 import type { Place, Role } from './authorize.ts';
 import type { Posted } from './board.ts';
 import { guardPackets } from './guard.ts';
+import { listenOnSocket } from './local-socket.ts';
 
 /** Bytes waiting for a subscriber from which it gets nothing more until it has read them. */
 const FORWARD_BYTES = 1024 * 1024;
@@ -21,11 +22,16 @@ const RETAINED_BYTES = 32 * 1024 * 1024;
 /** Connections at the same time: two a peer, and some local clients. */
 const CONNECTIONS = 256;
 
+/** Who comes by the Unix socket is no peer, whatever it calls itself. */
+const NO_PEERS: ReadonlySet<string> = new Set();
+
 /** What a broker needs to know, and whom it tells what arrives. Handlers return at once. */
 export interface BrokerOptions extends Place {
   readonly host: string;
   /** 0 takes any free one. */
   readonly port: number;
+  /** Path of a Unix socket for local clients besides; none where it is missing. */
+  readonly socket?: string;
   /** Names of the nodes whose bridges may connect; may grow. */
   readonly peers: ReadonlySet<string>;
   /** A frame of a peer; bytes are valid only during the call. */
@@ -47,39 +53,59 @@ export interface Broker {
 
 /**
  * Starts a broker.
- * @throws InputError portInUse, cannotListen
+ * @throws InputError portInUse, socketInUse, cannotListen
  */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
-  const roles = new WeakMap<Client, Role>();
-  const aedes = await Aedes.createBroker(hooks(options, roles));
+  const clients: KnownClients = { roles: new WeakMap(), bySocket: new WeakSet() };
+  const aedes = await Aedes.createBroker(hooks(options, clients));
   const emitter: EventEmitter = aedes;
   emitter.on('error', () => {}); // of its bookkeeping; without a listener it would end the process
   listenInProcess(aedes, options);
-  // A high-water mark above FORWARD_BYTES: no write then waits for `drain`, which would stall the other subscribers.
-  const server = createServer({ noDelay: true, highWaterMark: 2 * FORWARD_BYTES }, (socket) => {
+  const sockets = new Set<Socket>();
+  const accept = (socket: Socket): Client => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
     const client = aedes.handle(socket);
     guardPackets(socket, () => {
-      const role = roles.get(client);
+      const role = clients.roles.get(client);
       return role ? packetLimitBytes(role) : STRANGER_BYTES;
     });
-  });
-  server.maxConnections = CONNECTIONS;
-  const sockets = track(server);
-  await listen(server, options).catch((error: unknown) => {
-    aedes.close();
+    return client;
+  };
+  const servers: Server[] = [];
+  const closeAll = () => close(aedes, servers, sockets);
+  // A high-water mark above FORWARD_BYTES: no write then waits for `drain`, which would stall the other subscribers.
+  const highWaterMark = 2 * FORWARD_BYTES;
+  try {
+    servers.push(await listen(createServer({ noDelay: true, highWaterMark }, accept), options));
+    if (options.socket !== undefined) {
+      servers.push(
+        await listenOnSocket(options.socket, highWaterMark, (socket) => clients.bySocket.add(accept(socket))),
+      );
+    }
+  } catch (error) {
+    await closeAll();
     throw error;
-  });
+  }
+  for (const server of servers) server.maxConnections = CONNECTIONS;
   return {
-    port: (server.address() as AddressInfo).port,
+    port: (servers[0]!.address() as AddressInfo).port,
     publish: ({ topic, json, retain }) =>
       aedes.publish({ cmd: 'publish', topic, payload: json, qos: 1, retain, dup: false }, () => {}),
-    drop: (clientId) => clients(aedes)[clientId]?.conn.destroy(),
-    close: () => close(aedes, server, sockets),
+    drop: (clientId) => clientsOf(aedes)[clientId]?.conn.destroy(),
+    close: closeAll,
   };
 }
 
+/** What is known of the clients that are connected. */
+interface KnownClients {
+  readonly roles: WeakMap<Client, Role>;
+  /** Those who came by the Unix socket. */
+  readonly bySocket: WeakSet<Client>;
+}
+
 /** What Aedes asks before it lets something through. */
-function hooks(options: BrokerOptions, roles: WeakMap<Client, Role>): AedesOptions {
+function hooks(options: BrokerOptions, { roles, bySocket }: KnownClients): AedesOptions {
   const retained = new RetainedBound();
   return {
     connectTimeout: 5000,
@@ -89,7 +115,7 @@ function hooks(options: BrokerOptions, roles: WeakMap<Client, Role>): AedesOptio
       done(null, true);
     },
     authenticate: (client, _username, _password, done) => {
-      const role = roleOf(client.id, options.peers);
+      const role = roleOf(client.id, bySocket.has(client) ? NO_PEERS : options.peers);
       if (role) roles.set(client, role);
       done(null, role !== undefined);
     },
@@ -155,20 +181,11 @@ class RetainedBound {
 }
 
 /** Clients by id: a public property of the broker that its types leave out. */
-function clients(aedes: Aedes): Record<string, Client | undefined> {
+function clientsOf(aedes: Aedes): Record<string, Client | undefined> {
   return (aedes as unknown as { clients: Record<string, Client | undefined> }).clients;
 }
 
-function track(server: Server): ReadonlySet<Socket> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  return sockets;
-}
-
-async function listen(server: Server, { host, port }: BrokerOptions): Promise<void> {
+async function listen(server: Server, { host, port }: BrokerOptions): Promise<Server> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   // Stays for the server's life: a later error, such as too many open files, must not end the process.
   server.on('error', (cause: NodeJS.ErrnoException) => {
@@ -180,12 +197,12 @@ async function listen(server: Server, { host, port }: BrokerOptions): Promise<vo
   });
   server.listen({ host, port, exclusive: true }, resolve);
   await promise;
+  return server;
 }
 
-async function close(aedes: Aedes, server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.close(() => resolve());
+async function close(aedes: Aedes, servers: readonly Server[], sockets: ReadonlySet<Socket>): Promise<void> {
+  const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
   aedes.close();
   for (const socket of sockets) socket.destroy();
-  await promise;
+  await Promise.all(closed);
 }

@@ -30,6 +30,8 @@ export interface MqttTransportOptions {
   readonly info: NodeInfo;
   /** Where the broker listens; port 0 takes any free one. */
   readonly listen: { readonly host: string; readonly port: number };
+  /** Path of a Unix socket for local clients besides. */
+  readonly socket?: string;
   readonly timing?: Partial<SessionTiming>;
   /** From the loss of both connections to `lost`, in ms. */
   readonly lostMs?: number;
@@ -55,7 +57,7 @@ export interface MqttTransport extends AsyncDisposable {
 
 /**
  * Starts a node's broker.
- * @throws InputError badName, portInUse, cannotListen
+ * @throws InputError badName, portInUse, socketInUse, cannotListen
  */
 export async function createMqttTransport(options: MqttTransportOptions): Promise<MqttTransport> {
   for (const [what, name] of [
@@ -96,11 +98,12 @@ class MqttNode implements MqttTransport {
   }
 
   async start(): Promise<void> {
-    const { cluster, name, listen, info } = this.#options;
+    const { cluster, name, listen, socket, info } = this.#options;
     this.#broker = await startBroker({
       cluster,
       self: name,
       ...listen,
+      ...(socket === undefined ? {} : { socket }),
       peers: this.#peers,
       tensor: (topic, bytes) => this.#wire.receive(topic, bytes),
       document: (posted, from) => this.#document(posted, from),

@@ -29,13 +29,13 @@ export interface Daemon {
   again(): Promise<void>;
 }
 
-/** Writes the file of a node. @returns its path */
+/** Writes the file of a node, without a socket: tests that run at the same time use the same names. @returns its path */
 export async function writeNodeConfig(
   directory: string,
   { name, port, ...more }: { name: string; port: number } & Record<string, unknown>,
 ): Promise<string> {
   const path = join(directory, `${name}.yaml`);
-  await writeFile(path, stringify({ name, cluster: 'test', listen: `127.0.0.1:${port}`, ...more }));
+  await writeFile(path, stringify({ name, cluster: 'test', listen: `127.0.0.1:${port}`, socket: 'none', ...more }));
   return path;
 }
 
