@@ -33,8 +33,9 @@ export { startLocalCluster, type LocalCluster, type LocalNode } from './local.ts
 export type { Run } from './training/run.ts';
 export type { Prediction, Predictor } from './training/predict.ts';
 export { findCheckpoint, loadPredictor, type LoadedPredictor } from './training/load-predictor.ts';
-export { imageFormat, MAX_FILE_BYTES } from './dataset/image/header.ts';
+export { imageFormat } from './dataset/image/header.ts';
 export { imagePixels } from './dataset/image/image-pixels.ts';
+export { readImageFile } from './dataset/image/read-image-file.ts';
 export type { Fit } from './dataset/image/resample.ts';
 export { createEngine } from './kernels/wasm-engine.ts';
 export type { Engine } from './kernels/engine.ts';

@@ -6,18 +6,26 @@ import type { Command } from './command.ts';
 import { flowCommand } from './flow.ts';
 import { nodeCommand } from './node.ts';
 import { planCommand } from './plan.ts';
+import { predictCommand } from './predict.ts';
 import { trainCommand } from './train.ts';
 
-const COMMANDS: readonly Command[] = [trainCommand, planCommand, flowCommand, nodeCommand, benchCommand];
+const COMMANDS: readonly Command[] = [
+  trainCommand,
+  planCommand,
+  flowCommand,
+  predictCommand,
+  nodeCommand,
+  benchCommand,
+];
 
 /** Commands that the design promises. */
-const STILL_TO_COME = ['simulate', 'watch', 'predict'];
+const STILL_TO_COME = ['simulate', 'watch'];
 
 const HELP = `mqtile ${VERSION}: trains convolutional networks exactly on a cluster of small computers, over MQTT
 
 Usage: mqtile <command> [options]
 
-${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(8)}${summary}`).join('\n')}
+${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(9)}${summary}`).join('\n')}
 
   mqtile <command> --help    options and an example
   mqtile --version

@@ -106,7 +106,14 @@ test('plan --json has the documented keys, and --svg draws well-formed XML', asy
 });
 
 test('--help of every command shows how it is used and an example; --version is a version', async (t) => {
-  for (const args of [['--help'], ['train', '--help'], ['plan', '--help'], ['node', '-h'], ['bench', '--help']]) {
+  for (const args of [
+    ['--help'],
+    ['train', '--help'],
+    ['plan', '--help'],
+    ['predict', '--help'],
+    ['node', '-h'],
+    ['bench', '--help'],
+  ]) {
     const { code, stdout, stderr } = await runCommand(t, args);
     t.is(code, 0);
     t.is(stderr, '');
