@@ -66,8 +66,7 @@ async function run(args: readonly string[]): Promise<number> {
   const submission = await readSubmission(positionals[0], values);
   if (device === undefined)
     throw new InputError('arguments', '--device: is missing, want the name of the device whose flow it is; see --help');
-  const config =
-    values.config === undefined ? undefined : parseNodeConfig(await readText(values.config), values.config);
+  const config = values.config === undefined ? undefined : await readConfig(values.config, device);
   const job = jobOf(submission);
   const namesGiven = values.devices !== undefined || values.local !== undefined;
   const devices = config && !namesGiven ? devicesOf(config) : await deviceNames(job.plan, values);
@@ -77,7 +76,7 @@ async function run(args: readonly string[]): Promise<number> {
     model: job.model,
     device,
     job: { name: job.name, path: submission.source, grid, steps },
-    node: config ? settingsOf(config, device) : onThisMachine(devices, device),
+    node: config ? settingsOf(config) : onThisMachine(devices, device),
     prefix: values.prefix ?? `mqtile-${job.name}-${device}`,
     label: values.label ?? `${job.name} on ${device}`,
   });
@@ -85,6 +84,16 @@ async function run(args: readonly string[]): Promise<number> {
   if (values.output === undefined) process.stdout.write(text);
   else await writeText('output', values.output, text);
   return 0;
+}
+
+/** @throws {InputError} `deviceUnknown` when the file is another device's */
+async function readConfig(path: string, device: string): Promise<NodeConfig> {
+  const config = parseNodeConfig(await readText(path), path);
+  if (config.name === device) return config;
+  throw new InputError(
+    'deviceUnknown',
+    `--config: is the file of ${config.name}, want that of --device ${device}, or --device ${config.name}`,
+  );
 }
 
 /** A node and its peers, in an order that each of them comes to. */
@@ -95,14 +104,7 @@ function devicesOf({ name, peers }: NodeConfig): readonly string[] {
 
 type NodeSettings = FlowRequest['node'];
 
-/** @throws {InputError} `deviceUnknown` when the file is another device's */
-function settingsOf({ name, cluster, listen, insecure, peers }: NodeConfig, device: string): NodeSettings {
-  if (name !== device) {
-    throw new InputError(
-      'deviceUnknown',
-      `--config: is the file of ${name}, want that of --device ${device}, or --device ${name}`,
-    );
-  }
+function settingsOf({ cluster, listen, insecure, peers }: NodeConfig): NodeSettings {
   const address = ({ host, port }: NodeConfig['listen']) => `${host.includes(':') ? `[${host}]` : host}:${port}`;
   return {
     cluster,

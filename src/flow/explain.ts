@@ -17,23 +17,23 @@ const CUT_WORD = { tiles: 'in', samples: 'by', single: 'on' } as const;
 export function explainAll({ job, device, node, plan, model }: FlowRequest): Explanation {
   const devices = Object.keys(plan.predictedMemoryBytes);
   const others = devices.filter((name) => name !== device);
-  const company =
-    others.length === 0
-      ? `It runs on ${device} alone.`
-      : `${device} is one of ${devices.length} devices; ${others.join(', ')} take part with flows of their own, with \`mqtile-train\`, or as daemons (\`mqtile node\`). Press **start** on one of them only: it counts as the first of the plan, and the boxes in these comments are those of a start on ${devices[0]}.`;
+  const alone = others.length === 0;
+  const company = alone
+    ? `It runs on ${device} alone.`
+    : `${device} is one of ${devices.length} devices; ${others.join(', ')} take part with flows of their own, with \`mqtile-train\`, or as daemons (\`mqtile node\`). Press **start** on one of them only: it counts as the first of the plan, and the boxes in these comments are those of a start on ${devices[0]}.`;
   return {
     title: `Train ${job.name} by hand on ${device}: deploy, then press start. Once around is one training step.`,
     text: `Each time around is one step: take ${plan.batch} images, compute the network's answers (**forward**), compare them with the right ones (**loss**), find out how each weight should change (**backward**), add up what all devices found (**all-reduce**), change the weights (**optimizer**), and take the next batch. The network is ${model.name}: ${model.layers.map(longName).join(', ')}.
 
 ${company} The weights at the end are, bit for bit, those of \`mqtile train\` with the same job.
 
-**start** begins the job anew, **pause** holds after the step that is under way, **step** makes one step, **stop** ends the run. Each node shows under itself what it did last.
+**start** begins the job anew, or goes on after a pause; **pause** lets the step end and holds; **resume** goes on from the newest checkpoint; **step** makes one step and pauses; **stop** ends the run on all devices. Each node shows under itself what it did last.
 
 The messages on the wires are small: a \`tensor\` is a handle on memory of the node, not the numbers themselves. It expires with its step.
 
-The job is \`${job.path}\`. Relative paths start at Node-RED's user folder, which is the one that holds settings.js. The broker of ${device} listens on ${node.listen}${others.length === 0 ? '' : `, its peers are ${node.peers.map(({ name, address }) => `${name} at ${address}`).join(', ') || 'none yet'}`}; change that in the \`mqtile-node\`.
+The job is \`${job.path}\`. Relative paths start at Node-RED's user folder, which is the one that holds settings.js. The broker of ${device} listens on ${node.listen}${alone ? '' : `, its peers are ${node.peers.map(({ name, address }) => `${name} at ${address}`).join(', ') || 'none yet'}`}; change that in the \`mqtile-node\`.
 
-Plan ${plan.planHash}: ${plan.stages.length} stage${plan.stages.length === 1 ? '' : 's'}, ${formatBytes(plan.predictedMemoryBytes[device]!)} of memory on ${device}, ${formatBytes(plan.bytesPerStep)} a step between all devices. If the job file or the number of devices changes, make this flow anew with \`mqtile flow\`.`,
+Plan ${plan.planHash}: ${plan.stages.length} stage${plan.stages.length === 1 ? '' : 's'}, ${formatBytes(plan.predictedMemoryBytes[device]!)} of memory on ${device}${alone ? '' : `, ${formatBytes(plan.bytesPerStep)} a step between all devices`}. If the job file or the number of devices changes, make this flow anew with \`mqtile flow\`.`,
   };
 }
 
@@ -49,17 +49,18 @@ A trigger that arrives while a step is under way is ignored: a step has to come 
 
 /** One stage, both ways. */
 export function explainStage(request: FlowRequest, stage: FlowStage, index: number): Explanation {
-  const { device, model } = request;
+  const { device, model, plan } = request;
+  const alone = Object.keys(plan.predictedMemoryBytes).length === 1;
   const layers = model.layers.slice(...stage.layers);
   return {
-    title: `2. ${CUT_WORD[stage.partition]} ${partitionName(stage)}`,
-    text: `Stage ${index + 1} is ${named(layers, stage.layers)}. Inside a stage the devices compute without talking; between stages they exchange what the next one needs, ${travels(stage)}.
+    title: alone ? '2. forward' : `2. ${CUT_WORD[stage.partition]} ${partitionName(stage)}`,
+    text: `Stage ${index + 1} is ${named(layers, stage.layers)}. Inside a stage the devices compute without talking; between stages they exchange what the next one needs, ${alone ? 'here nothing, as there is one device' : travels(stage)}.
 
-${cutText(stage)}
+${alone ? 'With one device nothing is cut. With more, each would compute its own tile of the output, and get the edges that it needs, the halo, from its neighbours.' : cutText(stage)}
 
 - ${device} computes, of the output: ${boxText(stage.owned[device]!)}.
 - For that it needs, of the input: ${boxText(stage.needed[device]!)}.
-- Its weights: ${stage.parameterBytes === 0 ? 'nothing of them travels' : `${formatBytes(stage.parameterBytes)} of gradients and new values travel a step, all devices together`}.
+- Its weights: ${stage.parameterBytes === 0 ? 'all here, nothing travels' : `${formatBytes(stage.parameterBytes)} of gradients and new values travel a step, all devices together`}.
 
 The node below this comment computes the stage forward, its twin \`backward ${index + 1}\` in the lower rows takes the same way back.`,
   };

@@ -1,11 +1,10 @@
 /** Layout: where the nodes of a by-hand flow stand. The step is read like a text, forward above, backward below, and begins again.
  *
- *   start    about
- *   pause ┐
- *   step  ├─ dataset ── forward 1 ── forward 2 ── … ── loss
- *   stop  ┘     └ end of epoch
- *
- *            backward S ── … ── backward 1 ── all-reduce
+ *   start  ┐
+ *   pause  ├─ dataset ── forward 1 ── forward 2 ── … ── loss
+ *   resume ┤     └ end of epoch
+ *   step   │
+ *   stop   ┘  backward S ── … ── backward 1 ── all-reduce
  *
  *   optimizer
  *         └ loss of the step

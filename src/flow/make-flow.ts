@@ -17,7 +17,7 @@ import { commentAt, hangingFrom, layOut, type Layout } from './layout.ts';
 import type { FlowRequest } from './request.ts';
 
 /** Buttons, in the order in which they stand. */
-const COMMANDS = ['start', 'pause', 'step', 'stop'] as const;
+const COMMANDS = ['start', 'pause', 'resume', 'step', 'stop'] as const;
 
 /** Chain nodes are about this wide; comments begin where they do. */
 const NODE_WIDTH = widthOf('backward 1');
