@@ -20,6 +20,8 @@ export { planHashOf, planOf } from './session/spec.ts';
 export { checkJob } from './session/check-job.ts';
 export { jobOf, type Submission } from './session/submission.ts';
 export { Operator, type OperatorEvent } from './session/operator.ts';
+export { Attachment, type Identity } from './session/attachment.ts';
+export { socketPathOf } from './session/dial.ts';
 export type { AcceptedRun } from './session/serve.ts';
 export type { Drive, DriveContext } from './session/context.ts';
 export type { Bulletin } from './transport/transport.ts';

@@ -2,7 +2,16 @@
 
 import { relative } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { InputError, MqtileError, Operator, RunError, checkJob, startLocalCluster, type Submission } from '../index.ts';
+import {
+  InputError,
+  MqtileError,
+  Operator,
+  RunError,
+  checkJob,
+  socketPathOf,
+  startLocalCluster,
+  type Submission,
+} from '../index.ts';
 import { parseArguments, wholeNumber, type Command } from './command.ts';
 import { localNames, readSubmission } from './plan.ts';
 import { TrainView } from './train-view.ts';
@@ -16,7 +25,8 @@ broker, bridged peer to peer. Without, on the cluster of the node that runs here
   --grid RxC       rows x columns of tiles, instead of what the job says; one tile a node
   --steps N        stop after N training steps, instead of what the job says
   --resume         go on from the newest checkpoint that all nodes can read
-  --broker URL     node to hand the job to (default mqtt://127.0.0.1:1883); not with --local
+  --broker URL     node to hand the job to (default mqtt://127.0.0.1:1883), or unix:PATH for the socket of the node on this
+                   computer; not with --local
   --cluster NAME   its cluster (default home); not with --local
   --json           one JSON object a line on standard output, the result last
 
@@ -60,8 +70,11 @@ async function run(args: readonly string[]): Promise<number> {
 /** @throws {InputError} `arguments` */
 function brokerUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'mqtt:' && url.hostname !== '') return text;
-  throw new InputError('arguments', `--broker: got ${text}, want mqtt://host:port, e.g. mqtt://127.0.0.1:1883`);
+  if ((url?.protocol === 'mqtt:' && url.hostname !== '') || socketPathOf(text) !== undefined) return text;
+  throw new InputError(
+    'arguments',
+    `--broker: got ${text}, want mqtt://host:port, e.g. mqtt://127.0.0.1:1883, or unix:PATH, the absolute path that mqtile node prints`,
+  );
 }
 
 async function trainLocally(submission: Submission, count: number, view: TrainView): Promise<number> {

@@ -1,25 +1,18 @@
 /** Operator: somebody outside a node, who hands jobs in and follows them over that node's broker. */
 
-import { randomBytes } from 'node:crypto';
-import { connectAsync, type MqttClient } from 'mqtt';
-import { InputError, RunError, TransportError } from '../errors.ts';
+import { InputError, type TransportError } from '../errors.ts';
 import { parseMember, type Member, type MemberResult } from '../protocol/documents.ts';
-import { parseTopic, requestTopic, responseTopic, type TelemetryKind } from '../protocol/topics.ts';
-import { packetLimitBytes } from '../transport/authorize.ts';
-import type { AcceptedRun, StartResponse } from './serve.ts';
+import { parseTopic, type TelemetryKind } from '../protocol/topics.ts';
+import { dial } from './dial.ts';
+import { asRecord, errorOf, nodeGone, submitTo, tell, type Line } from './requests.ts';
+import type { AcceptedRun } from './serve.ts';
 import type { Submission } from './submission.ts';
-
-/** A node answers a submission within this time: it may first wait for its peers. */
-const ANSWER_MS = 20_000;
 
 /** After the first member that only followed another's failure, that other one has this long to say its cause. */
 const CAUSE_MS = 6_000;
 
 /** After the first cause, the other members have this long to say theirs: they may know a better one, or be gone. */
 const VERDICT_MS = 500;
-
-/** Most bytes of a request: what a broker takes from a local client, less the topic and the packet's own fields. */
-const REQUEST_BYTES = packetLimitBytes({ kind: 'local' }) - 512;
 
 /** Something that a member said or measured. */
 export type OperatorEvent =
@@ -32,90 +25,36 @@ export type OperatorEvent =
   | { readonly kind: 'member'; readonly node: string; readonly member: Member };
 
 export class Operator implements AsyncDisposable {
-  readonly #client: MqttClient;
-  readonly #cluster: string;
-  readonly #url: string;
+  readonly #line: Line;
 
-  private constructor(client: MqttClient, cluster: string, url: string) {
-    this.#client = client;
-    this.#cluster = cluster;
-    this.#url = url;
+  private constructor(line: Line) {
+    this.#line = line;
   }
 
   /**
-   * @param url of a node's broker, e.g. mqtt://127.0.0.1:1883
+   * @param address of a node's broker, e.g. mqtt://127.0.0.1:1883, or of a daemon's socket, e.g. unix:/run/mqtile/home-pi1.sock
    * @throws {InputError} `noNode` when nothing answers there
    */
-  static async connect(url: string, cluster: string): Promise<Operator> {
-    const clientId = `operator-${randomBytes(4).toString('hex')}`;
-    try {
-      const client = await connectAsync(url, {
-        clientId,
-        reconnectPeriod: 0,
-        connectTimeout: 5000,
-        protocolVersion: 4,
-      });
-      client.on('error', () => {});
-      return new Operator(client, cluster, url);
-    } catch (cause) {
-      const why = cause instanceof Error && cause.message !== '' ? cause.message : 'connection refused';
-      throw new InputError(
-        'noNode',
-        `no node answers at ${url} (${why}); start one with mqtile node --config node.yaml, or train on this machine alone with --local 4`,
-        { cause },
-      );
-    }
+  static async connect(address: string, cluster: string): Promise<Operator> {
+    const { client, failure } = dial(address, 0);
+    const opened = Promise.withResolvers<boolean>();
+    client.once('connect', () => opened.resolve(true));
+    client.once('close', () => opened.resolve(false));
+    if (await opened.promise) return new Operator({ client, cluster, address });
+    throw new InputError(
+      'noNode',
+      `no node answers at ${address} (${failure().reason}); start one with mqtile node --config node.yaml, or train on this machine alone with --local 4`,
+    );
   }
 
-  /** Hands a job in. @throws {InputError} or {RunError} with the node's own code and words */
-  async submit(submission: Submission): Promise<AcceptedRun> {
-    const transaction = randomBytes(8).toString('hex');
-    const topic = responseTopic(this.#cluster, 'start');
-    const bytes = Buffer.byteLength(JSON.stringify({ transaction, submission }));
-    if (bytes > REQUEST_BYTES) {
-      throw new InputError(
-        'jobTooLong',
-        `${submission.source}: is ${bytes} bytes long as a message, want at most ${REQUEST_BYTES}; shorten it`,
-      );
-    }
-    await this.#client.subscribeAsync(topic, { qos: 1 });
-    const answered = this.#answer(topic, transaction);
-    // Where the connection breaks the broker acknowledges nothing, and the answer's own failure says so.
-    this.#request('start', { transaction, submission }).catch(() => {});
-    const response = await answered;
-    if ('failure' in response) throw errorOf(response.failure);
-    return response;
-  }
-
-  /** The answer to a request. @throws {TransportError} `noAnswer`, `nodeGone` */
-  #answer(topic: string, transaction: string): Promise<StartResponse> {
-    return new Promise((resolve, reject) => {
-      const late = new TransportError(
-        'noAnswer',
-        `the node at ${this.#url} did not answer within ${ANSWER_MS / 1000} s; is it of cluster ${this.#cluster}?`,
-      );
-      const timer = setTimeout(() => reject(late), ANSWER_MS);
-      this.#client.once('close', () => {
-        clearTimeout(timer);
-        reject(this.#gone());
-      });
-      this.#client.on('message', (from, payload) => {
-        if (from !== topic) return;
-        const response = JSON.parse(payload.toString()) as StartResponse;
-        if (response.transaction !== transaction) return;
-        clearTimeout(timer);
-        resolve(response);
-      });
-    });
-  }
-
-  #gone(): TransportError {
-    return new TransportError('nodeGone', `the node at ${this.#url} went away`);
+  /** Hands a job in. @throws {InputError} or {RunError} with the node's own code and words; {TransportError} `noAnswer`, `nodeGone` */
+  submit(submission: Submission): Promise<AcceptedRun> {
+    return submitTo(this.#line, submission);
   }
 
   /** Asks the node to stop its run. */
-  async stop(): Promise<void> {
-    await this.#request('stop', { transaction: randomBytes(8).toString('hex') });
+  stop(): Promise<void> {
+    return tell(this.#line, 'stop');
   }
 
   /**
@@ -128,34 +67,31 @@ export class Operator implements AsyncDisposable {
     onEvent: (event: OperatorEvent) => void,
   ): Promise<ReadonlyMap<string, MemberResult>> {
     const ending = new Ending(members);
-    this.#client.on('close', () => ending.gone(this.#gone()));
-    this.#client.on('message', (topic, payload) => {
-      const address = parseTopic(topic);
+    const { client, cluster, address } = this.#line;
+    client.on('close', () => ending.gone(nodeGone(address)));
+    client.on('message', (topic, payload) => {
+      const from = parseTopic(topic);
       const document = asRecord(payload);
-      if (document?.['run'] !== run || !address) return;
-      if (address.kind === 'telemetry') {
-        onEvent({ kind: 'telemetry', node: address.node, telemetry: address.telemetry, document });
-      } else if (address.kind === 'member') {
+      if (document?.['run'] !== run || !from) return;
+      if (from.kind === 'telemetry') {
+        onEvent({ kind: 'telemetry', node: from.node, telemetry: from.telemetry, document });
+      } else if (from.kind === 'member') {
         const member = parseMember(document);
         if (!member) return;
-        onEvent({ kind: 'member', node: address.node, member });
-        ending.heard(address.node, member);
+        onEvent({ kind: 'member', node: from.node, member });
+        ending.heard(from.node, member);
       }
     });
-    await this.#client.subscribeAsync(`mqtile/${this.#cluster}/job/${job}/#`, { qos: 1 });
+    await client.subscribeAsync(`mqtile/${cluster}/job/${job}/#`, { qos: 1 });
     return ending.promise;
   }
 
   async close(): Promise<void> {
-    await this.#client.endAsync(true);
+    await this.#line.client.endAsync(true);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async #request(command: string, document: object): Promise<void> {
-    await this.#client.publishAsync(requestTopic(this.#cluster, command), JSON.stringify(document), { qos: 1 });
   }
 }
 
@@ -196,18 +132,5 @@ class Ending {
     this.#settle.reject(
       errorOf({ code: cause.code ?? 'failed', reason: cause.reason ?? 'failed', input: cause.input ?? false }),
     );
-  }
-}
-
-function errorOf({ code, reason, input }: { code: string; reason: string; input: boolean }): Error {
-  return input ? new InputError(code, reason) : new RunError(code, reason);
-}
-
-function asRecord(payload: Buffer): Record<string, unknown> | undefined {
-  try {
-    const document: unknown = JSON.parse(payload.toString());
-    return typeof document === 'object' && document !== null ? (document as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
   }
 }
