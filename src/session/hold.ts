@@ -1,6 +1,7 @@
-/** Hold: whether the run of this node is paused, from the moment that it is accepted to its end. */
+/** Hold: whether the run of this node is paused, from the moment that it is accepted to its end, whoever pauses it. */
 
 import type { NodeState } from '../protocol/documents.ts';
+import type { TrainingEvent } from '../training/events.ts';
 import type { Run } from '../training/run.ts';
 
 export class Hold {
@@ -20,23 +21,30 @@ export class Hold {
     if (this.#paused) run.pause();
   }
 
+  /** Hears of the run that it was paused or goes on: its driver does that too. */
+  hear(event: TrainingEvent): void {
+    if (event.kind === 'pause') this.#set(event.paused);
+  }
+
   pause(): void {
-    if (this.#paused || this.#ended) return;
-    this.#paused = true;
     this.#run?.pause();
-    this.#post('paused');
+    this.#set(true);
   }
 
   resume(): void {
-    if (!this.#paused || this.#ended) return;
-    this.#paused = false;
     this.#run?.resume();
-    this.#post('training');
+    this.#set(false);
   }
 
   /** The run is over: there is nothing to pause any more. */
   end(): void {
     this.#ended = true;
     this.#run = undefined;
+  }
+
+  #set(paused: boolean): void {
+    if (paused === this.#paused || this.#ended) return;
+    this.#paused = paused;
+    this.#post(paused ? 'paused' : 'training');
   }
 }

@@ -129,7 +129,10 @@ async function work(parts: Work): Promise<void> {
   const data = await named(spec.submission.source, openData(job));
   try {
     let telemetry: Telemetry | undefined;
-    const { prepared, fingerprint } = await begin(parts, data, (event) => telemetry?.take(event));
+    const { prepared, fingerprint } = await begin(parts, data, (event) => {
+      telemetry?.take(event);
+      parts.hold.hear(event);
+    });
     try {
       telemetry = startTelemetry(parts, prepared);
       parts.hold.take(prepared.run);

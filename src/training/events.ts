@@ -37,7 +37,13 @@ export interface CheckpointEvent {
   readonly path: string;
 }
 
-export type TrainingEvent = StepEvent | EpochEvent | CheckpointEvent;
+/** Whoever drives this device holds its run, or lets it go on. */
+export interface PauseEvent {
+  readonly kind: 'pause';
+  readonly paused: boolean;
+}
+
+export type TrainingEvent = StepEvent | EpochEvent | CheckpointEvent | PauseEvent;
 
 /** How the whole job ended. */
 export interface Result {

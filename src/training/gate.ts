@@ -3,15 +3,19 @@
 export class Gate {
   #shut: PromiseWithResolvers<void> | undefined;
 
-  /** Idempotent. */
-  shut(): void {
-    this.#shut ??= Promise.withResolvers();
+  /** @returns whether it was open */
+  shut(): boolean {
+    if (this.#shut) return false;
+    this.#shut = Promise.withResolvers();
+    return true;
   }
 
-  /** Idempotent. */
-  open(): void {
-    this.#shut?.resolve();
+  /** @returns whether it was shut */
+  open(): boolean {
+    if (!this.#shut) return false;
+    this.#shut.resolve();
     this.#shut = undefined;
+    return true;
   }
 
   /** Resolves once the gate is open. @throws the signal's reason */

@@ -67,11 +67,11 @@ export class LocalRun implements Run {
   }
 
   pause(): void {
-    this.#gate.shut();
+    if (this.#gate.shut()) this.#options.emit({ kind: 'pause', paused: true });
   }
 
   resume(): void {
-    this.#gate.open();
+    if (this.#gate.open()) this.#options.emit({ kind: 'pause', paused: false });
   }
 
   async nextBatch(): Promise<Batch | undefined> {

@@ -41,9 +41,11 @@ async function job(t: ExecutionContext, steps: number): Promise<Submission> {
 /** Follows the states that a node says. */
 function states({ nodes, cluster }: Nodes, of: string): readonly string[] {
   const heard: string[] = [];
-  nodes[0]!.bulletin.on(`mqtile/${cluster}/node/${of}/state`, (_, document) =>
-    heard.push((document as { state: string }).state),
-  );
+  nodes[0]!.bulletin.on(`mqtile/${cluster}/node/${of}/state`, (_, document) => {
+    const { state } = document as { state: string };
+    // A node says it again at each connect.
+    if (state !== heard.at(-1)) heard.push(state);
+  });
   return heard;
 }
 
@@ -104,6 +106,29 @@ test('a run can be paused before its first step, and stopped while it is paused'
   await until(() => heard.at(-1) === 'online', 'the node to be free');
   cluster.nodes[0]!.pause();
   t.is(heard.at(-1), 'online', 'there is nothing to pause');
+});
+
+test('a driver that pauses its run by itself says so too, and an operator lets it go on', async (t) => {
+  let [held, asked] = [false, 0];
+  const holds: Drive = (run) => {
+    const next = run.nextBatch.bind(run);
+    run.nextBatch = () => {
+      if (++asked === 3) {
+        run.pause();
+        held = true;
+      }
+      return next();
+    };
+    return run.train();
+  };
+  await using cluster = await startNodes(2, (rank) => (rank === 0 ? { drive: holds } : {}));
+  await using operator = await Operator.connect(cluster.url, cluster.cluster);
+  const heard = states(cluster, 'node1');
+  const done = operator.follow(await cluster.nodes[0]!.submit(await job(t, 5)), () => {});
+  await until(() => held, 'the driver to pause');
+  t.is(heard.at(-1), 'paused');
+  cluster.nodes[0]!.continue();
+  t.is((await done).size, 2);
 });
 
 test('operators pause and resume by request, and ask a node who it is', async (t) => {
