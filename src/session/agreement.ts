@@ -103,7 +103,9 @@ export class Agreement {
     this.#members.set(node, member);
     if (member.state === 'failed') {
       const Failure = member.input ? InputError : RunError;
-      this.#stop(new Failure('memberFailed', `${node}: ${member.reason ?? 'failed'}`));
+      // What somebody stopped has not failed, on whichever node they said so.
+      const code = member.code === 'stopped' ? 'stopped' : 'memberFailed';
+      this.#stop(new Failure(code, `${node}: ${member.reason ?? 'failed'}`));
     } else if (member.planHash !== this.#planHash) {
       this.#stop(
         new RunError(

@@ -116,6 +116,27 @@ test.serial('a member that made another plan stops the run of the others', async
   t.regex(reason!, /^fake made another plan \(1111111111111111, here [0-9a-f]{16}\)/);
 });
 
+const ENDS = [
+  { code: 'stopped', heard: 'stopped' },
+  { code: 'dataDiffers', heard: 'memberFailed' },
+];
+
+for (const { code, heard } of ENDS) {
+  test.serial(`a member that ends with ${code} ends the run of the others with ${heard}`, async (t) => {
+    const couple = await pair(t);
+    const submitted = await submission(t, couple.info);
+    post(couple, submitted);
+    const { run } = submitted.spec;
+    await until(() => said(couple, run).some(({ state }) => state === 'ready'), 'the node to be ready');
+    const { planHash } = submitted.plan;
+    const member = { run, planHash, instance: 'fedcba9876543210', state: 'failed', code, reason: 'why' };
+    couple.peer.bulletin.post('mqtile/c/job/shared/member/fake', member, { retain: true });
+    const { code: own, reason } = await failure(couple, run);
+    t.is(own, heard);
+    t.is(reason, 'fake: why');
+  });
+}
+
 test.serial(
   'a job that names an earlier start of this node is not for it, nor is one that another node signed',
   async (t) => {
