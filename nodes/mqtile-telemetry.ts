@@ -18,20 +18,26 @@ interface TelemetryFields {
 export default function register(red: Red): void {
   red.nodes.registerType('mqtile-telemetry', function (fields: TelemetryFields) {
     red.nodes.createNode(this, fields);
-    let unsubscribe: (() => void) | undefined;
+    const ends: (() => void)[] = [];
     let closed = false;
     this.on('close', (done) => {
       closed = true;
-      unsubscribe?.();
+      for (const end of ends) end();
       done();
     });
     safely(this, {}, async () => {
       const cluster = await mqtileNode(red, fields.node).cluster();
       if (closed) return;
-      unsubscribe = listen(this, cluster, fields);
-      this.status({ fill: 'grey', shape: 'ring', text: `listening in ${cluster.cluster}` });
+      ends.push(listen(this, cluster, fields));
+      ends.push(cluster.onPresence(() => safely(this, {}, () => showPresence(this, cluster))));
+      showPresence(this, cluster);
     });
   });
+}
+
+function showPresence(node: FlowNode, { away, cluster }: ClusterNode): void {
+  if (away === undefined) node.status({ fill: 'grey', shape: 'ring', text: `listening in ${cluster}` });
+  else node.status({ fill: 'red', shape: 'ring', text: away });
 }
 
 /** What was measured before is no news: a deploy should not draw it again. A plan holds for as long as its run. */

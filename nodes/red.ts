@@ -62,6 +62,7 @@ export interface Red {
   readonly settings: RedSettings;
   readonly events: {
     on(event: 'runtime-event', listener: (event: RuntimeEvent) => void): void;
+    on(event: 'flows:started', listener: () => void): void;
   };
   /** Missing where Node-RED runs without its admin API. */
   readonly httpAdmin?: { get(path: string, ...handlers: readonly Handler[]): void };

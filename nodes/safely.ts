@@ -1,6 +1,6 @@
 /** safely: nothing that goes wrong in a node of ours may end the Node-RED process, so everything that Node-RED or a timer calls goes through here. */
 
-import type { FlowMessage, FlowNode } from './red.ts';
+import type { Done, FlowMessage, FlowNode } from './red.ts';
 
 /** Status texts are one short line. */
 const STATUS_CHARACTERS = 60;
@@ -14,6 +14,19 @@ export function safely(node: FlowNode, message: FlowMessage, action: () => void 
   } catch (error) {
     fail(error);
   }
+}
+
+/** Handles a message: `action`, then done, with the error if there was one, which becomes a red status too. Never throws or rejects. */
+export function obey(node: FlowNode, message: FlowMessage, done: Done, action: () => Promise<void>): void {
+  safely(node, message, async () => {
+    try {
+      await action();
+    } catch (error) {
+      showError(node, error);
+      return done(error);
+    }
+    done();
+  });
 }
 
 /** Shows an error: a red dot, and an error that Catch nodes get together with the message. Never throws. */

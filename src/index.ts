@@ -15,6 +15,7 @@ export { makeFlow } from './flow/make-flow.ts';
 export type { FlowRequest } from './flow/request.ts';
 export type { FlowItem } from './flow/items.ts';
 export type { Plan, Stage } from './planner/plan.ts';
+export { stageWork } from './planner/work.ts';
 export { describePlan, type PlanDescription, type StageDescription } from './session/describe-plan.ts';
 export { planHashOf, planOf } from './session/spec.ts';
 export { checkJob } from './session/check-job.ts';

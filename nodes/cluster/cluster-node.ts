@@ -24,10 +24,18 @@ export interface ClusterNode {
   on(filter: string, listener: DocumentListener): () => void;
   /** What happens to the job of this name; the same watch for everybody. */
   watch(job: string): JobWatch;
-  /** Hands a job in, to this node and all its peers. @throws {InputError}, {RunError} or {TransportError} of the node */
-  submit(submission: Submission): Promise<AcceptedRun>;
+  /**
+   * Hands a job in, to this node and all its peers.
+   * @param by who drives the run here; elsewhere that is decided there
+   * @throws {InputError}, {RunError} or {TransportError} of the node
+   */
+  submit(submission: Submission, by?: 'trainer' | 'wires'): Promise<AcceptedRun>;
   /** Ends the run that it takes part in, if there is one, on all its nodes. */
   stop(): Promise<void>;
+  /** Lets no step of that run begin there, so that the other nodes wait. */
+  pause(): Promise<void>;
+  /** Goes on after `pause`. */
+  resume(): Promise<void>;
 }
 
 /** What a watch needs of a node. */

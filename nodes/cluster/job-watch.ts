@@ -58,6 +58,8 @@ export class JobWatch {
   readonly #members = new Map<string, Member>();
   readonly #unsubscribe: () => void;
   #view = IDLE;
+  /** The node went away during the run that is shown. */
+  #lost = false;
   /** The end of a run, when it came between two deploys and nobody listened. */
   #missed: JobEvent[] = [];
 
@@ -83,6 +85,22 @@ export class JobWatch {
     this.#listeners.add(listener);
     for (const event of this.#missed.splice(0)) listener(event);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** The node went away: a run that was under way is over, as far as can be known here. */
+  lost({ code, message: reason }: { readonly code: string; readonly message: string }): void {
+    if (!this.active) return;
+    const failure = { code, reason };
+    this.#lost = true;
+    this.#view = { ...this.#view, phase: 'failed', failure };
+    this.#end({ kind: 'failed', failure });
+  }
+
+  /** The node is back, and will say what it knows of its last run. */
+  found(): void {
+    if (!this.#lost) return;
+    this.#lost = false;
+    this.#view = IDLE;
   }
 
   close(): void {

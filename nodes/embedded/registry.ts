@@ -1,30 +1,27 @@
 /** The nodes that run inside this process. They belong to the process, not to visual nodes. */
 
-import {
-  InputError,
-  isLoopback,
-  startNode,
-  type AcceptedRun,
-  type Node,
-  type NodeConfig,
-  type Submission,
-} from 'mqtile';
+import { InputError, jobOf, startNode, type AcceptedRun, type Node, type NodeConfig, type Submission } from 'mqtile';
 import type { ClusterNode, DocumentListener } from '../cluster/cluster-node.ts';
 import { JobWatch } from '../cluster/job-watch.ts';
 import { Leases, type Lease } from '../cluster/leases.ts';
+import { writersOf } from '../cluster/writers.ts';
+import { WiredDriver } from '../wired/driver.ts';
 
 /** A node in this process, and what it knows of the jobs that visual nodes asked about. */
 export class EmbeddedNode implements ClusterNode {
   readonly kind = 'embedded';
   readonly node: Node;
   readonly config: NodeConfig;
+  /** Who drives its runs. */
+  readonly driver: WiredDriver;
   /** It is there as long as this process is. */
   readonly away = undefined;
   readonly #watches = new Map<string, JobWatch>();
 
-  constructor(node: Node, config: NodeConfig) {
+  constructor(node: Node, config: NodeConfig, driver: WiredDriver) {
     this.node = node;
     this.config = config;
+    this.driver = driver;
   }
 
   get name(): string {
@@ -39,9 +36,8 @@ export class EmbeddedNode implements ClusterNode {
     return this.config.peers.map(({ name }) => name);
   }
 
-  /** Nodes on one machine share its disk: one checkpoint is enough, and two writers of one file too many. */
   get writers(): Submission['writers'] {
-    return this.config.peers.every(({ host }) => isLoopback(host)) ? 'first' : 'all';
+    return writersOf(this.config.peers.map(({ host }) => host));
   }
 
   onPresence(): () => void {
@@ -61,12 +57,23 @@ export class EmbeddedNode implements ClusterNode {
     return watch;
   }
 
-  submit(submission: Submission): Promise<AcceptedRun> {
-    return this.node.submit(submission);
+  submit(submission: Submission, by: 'trainer' | 'wires' = 'trainer'): Promise<AcceptedRun> {
+    const submit = () => this.node.submit(submission);
+    return by === 'wires' ? submit() : this.driver.withTrainer(jobOf(submission).name, submit);
   }
 
   stop(): Promise<void> {
     this.node.stop();
+    return Promise.resolve();
+  }
+
+  pause(): Promise<void> {
+    this.node.pause();
+    return Promise.resolve();
+  }
+
+  resume(): Promise<void> {
+    this.node.continue();
     return Promise.resolve();
   }
 
@@ -88,13 +95,18 @@ export function leaseNode(config: NodeConfig, log: (line: string) => void): Leas
   return leases.lease({
     key: `${cluster}/${name}`,
     settings: JSON.stringify(config),
-    start: async () => new EmbeddedNode(await startNode(config, { log }), config),
+    start: () => startEmbedded(config, log),
     taken: () =>
       new InputError(
         'nodeTwice',
         `${name} of cluster ${cluster} runs in this Node-RED already, with other settings; want one mqtile-node for each name`,
       ),
   });
+}
+
+async function startEmbedded(config: NodeConfig, log: (line: string) => void): Promise<EmbeddedNode> {
+  const driver = new WiredDriver(config.name);
+  return new EmbeddedNode(await startNode(config, { log, drive: driver.drive }), config, driver);
 }
 
 /** Ends all nodes that run in this process, used or not. Never rejects. */

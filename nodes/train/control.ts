@@ -3,12 +3,13 @@
 import { RunError, jobOf, type Submission } from 'mqtile';
 import type { ClusterNode } from '../cluster/cluster-node.ts';
 import type { JobEvent, JobWatch } from '../cluster/job-watch.ts';
+import { PeerStates } from '../cluster/peer-states.ts';
 import type { SubmissionChoice } from '../mqtile-job.ts';
-import type { FlowMessage, FlowNode } from '../red.ts';
+import type { FlowMessage, FlowNode, Status } from '../red.ts';
 import { report, safely } from '../safely.ts';
 import { STOPPED, statusOf } from './status.ts';
 
-const COMMANDS = ['start', 'resume', 'stop'] as const;
+const COMMANDS = ['start', 'resume', 'pause', 'stop'] as const;
 type Command = (typeof COMMANDS)[number];
 
 /** Where the two configuration nodes are asked, when needed: either may be missing or broken. */
@@ -17,16 +18,32 @@ export interface TrainSources {
   submission(choice: SubmissionChoice): Promise<Submission>;
 }
 
+/** In what nodes that train differ. */
+export interface Manner {
+  /** Who drives the runs that they start. */
+  readonly by: 'trainer' | 'wires';
+  /** Puts a message on the node's outputs; undefined for what it does not tell. */
+  place(event: 'step' | 'epoch' | 'finished', message: FlowMessage): readonly (FlowMessage | null)[] | undefined;
+  /** Whether the failure of a run was shown elsewhere. */
+  reported(run: string | undefined): boolean;
+}
+
 export class TrainControl {
   readonly #node: FlowNode;
   readonly #sources: TrainSources;
+  readonly #manner: Manner;
   #watch: JobWatch | undefined;
+  #states: PeerStates | undefined;
   #unsubscribe: (() => void) | undefined;
+  #starting = false;
+  /** The last status that was worked out; an error may have been shown over it. */
+  #shown = '';
   #closed = false;
 
-  constructor(node: FlowNode, sources: TrainSources) {
+  constructor(node: FlowNode, sources: TrainSources, manner: Manner) {
     this.#node = node;
     this.#sources = sources;
+    this.#manner = manner;
   }
 
   /** Shows what the run does that is under way already, after a deploy or started from elsewhere. */
@@ -35,30 +52,48 @@ export class TrainControl {
     this.#follow(node, await this.#sources.submission({ resume: false, writers: 'all' }));
   }
 
-  /** Obeys `start`, `resume` or `stop`. @throws {InputError}, {RunError} or {TransportError} with the way out */
+  /** Obeys a command. @throws {InputError}, {RunError} or {TransportError} with the way out */
   async command(message: FlowMessage): Promise<void> {
     const command = commandOf(message.payload);
+    // As it is now: waiting for files below, a driver may pause again after one step.
+    const paused = this.#states?.paused ?? false;
     const node = await this.#sources.cluster();
-    if (command === 'stop') return this.#stop(node);
+    if (node.away !== undefined) throw new RunError('noDaemon', node.away);
+    if (command === 'stop' || command === 'pause') return this.#hold(node, command);
     const { writers } = node;
     const submission = await this.#sources.submission({ resume: command === 'resume', writers });
     const watch = this.#follow(node, submission);
     // Starting what runs already is no error: a redeploy fires its Inject again.
-    if (watch.active) return;
+    if (watch.active) return paused ? node.resume() : undefined;
     const { payload: _, ...origin } = message;
     watch.origin = origin;
-    this.#node.status({ fill: 'grey', shape: 'ring', text: waitingFor(node) });
-    await node.submit(submission);
+    await this.#submit(node, submission);
   }
 
   close(): void {
     this.#closed = true;
     this.#unsubscribe?.();
+    this.#states?.close();
   }
 
-  /** A node has one run at a time; that of another job is not ours to stop. */
-  async #stop(node: ClusterNode): Promise<void> {
-    if (this.#watch?.active) await node.stop();
+  /** A node has one run at a time; that of another job is not ours to stop or to pause. */
+  async #hold(node: ClusterNode, command: 'stop' | 'pause'): Promise<void> {
+    if (this.#watch?.active) await node[command]();
+  }
+
+  async #submit(node: ClusterNode, submission: Submission): Promise<void> {
+    this.#starting = true;
+    this.#refresh();
+    try {
+      await node.submit(submission, this.#manner.by);
+    } catch (error) {
+      this.#starting = false;
+      // Whoever catches it shows it, until something changes.
+      this.#shown = this.#status()?.text ?? '';
+      throw error;
+    }
+    this.#starting = false;
+    this.#refresh();
   }
 
   #follow(node: ClusterNode, submission: Submission): JobWatch {
@@ -66,25 +101,47 @@ export class TrainControl {
     if (watch === this.#watch || this.#closed) return watch;
     this.#unsubscribe?.();
     this.#watch = watch;
-    this.#node.status(statusOf(watch.view));
+    this.#states ??= new PeerStates(node, () => safely(this.#node, watch.origin, () => this.#refresh()));
+    this.#refresh();
     this.#unsubscribe = watch.on((event) =>
       safely(this.#node, watch.origin, () => this.#take(watch, node.name, event)),
     );
     return watch;
   }
 
+  /** Shows how things are, if they are not as they were. */
+  #refresh(): void {
+    const status = this.#status();
+    if (!status || status.text === this.#shown) return;
+    this.#shown = status.text;
+    this.#node.status(status);
+  }
+
+  #status(): Status | undefined {
+    const [watch, states] = [this.#watch, this.#states];
+    if (!watch || !states) return undefined;
+    const { away, missing, paused, pausedPeers } = states;
+    return statusOf(watch.view, { away, missing, paused, pausedPeers, starting: this.#starting });
+  }
+
   #take(watch: JobWatch, device: string, event: JobEvent): void {
     const { view, origin } = watch;
-    this.#node.status(statusOf(view));
+    this.#refresh();
     const mqtile = { run: view.run, epoch: view.epoch, step: view.step, device };
     if (event.kind === 'progress') {
       const { run: _, losses: __, ...payload } = event.document;
-      this.#node.send([{ ...origin, topic: event.topic, payload, mqtile }, null]);
+      const kind = event.topic.endsWith('/epoch') ? 'epoch' : 'step';
+      this.#send(kind, { ...origin, topic: event.topic, payload, mqtile });
     } else if (event.kind === 'finished') {
-      this.#node.send([null, { ...origin, topic: event.topic, payload: { ...event.model }, mqtile }]);
-    } else if (event.kind === 'failed' && event.failure.code !== STOPPED) {
+      this.#send('finished', { ...origin, topic: event.topic, payload: { ...event.model }, mqtile });
+    } else if (event.kind === 'failed' && event.failure.code !== STOPPED && !this.#manner.reported(view.run)) {
       report(this.#node, { ...origin, mqtile }, new RunError(event.failure.code, event.failure.reason));
     }
+  }
+
+  #send(event: 'step' | 'epoch' | 'finished', message: FlowMessage): void {
+    const outputs = this.#manner.place(event, message);
+    if (outputs) this.#node.send(outputs);
   }
 }
 
@@ -92,8 +149,4 @@ function commandOf(payload: unknown): Command {
   const command = COMMANDS.find((known) => known === payload);
   if (command) return command;
   throw new RunError('commandUnknown', `msg.payload: got ${JSON.stringify(payload)}, want ${COMMANDS.join(', ')}`);
-}
-
-function waitingFor({ peers }: ClusterNode): string {
-  return peers.length === 0 ? 'starting' : `waiting for ${peers.join(', ')}`;
 }

@@ -4,12 +4,12 @@ import type { Job } from '../job/job.ts';
 import type { Model } from '../model/layers.ts';
 import { activationShapes, type Shape } from '../model/shapes.ts';
 import type { Partition, Plan, Stage } from '../planner/plan.ts';
-import { stageRegions } from '../planner/receptive.ts';
+import { multiplyAddsByLayer } from '../planner/work.ts';
 import { compileProgram } from '../program/compile.ts';
 import type { Message } from '../program/messages.ts';
 import type { Program } from '../program/program.ts';
 import { CHUNK_BYTES, HEADER_BYTES } from '../protocol/frame.ts';
-import { length, volume, type Box } from '../tensor/box.ts';
+import type { Box } from '../tensor/box.ts';
 
 export interface StageDescription {
   readonly layers: readonly [start: number, end: number];
@@ -79,8 +79,10 @@ function describeStage(model: Model, plan: Plan, { stage, index, messages }: Sta
   const shapes = activationShapes(model);
   const ofStage = (purposes: readonly string[]) =>
     bytesOf(messages.filter((message) => message.stage === index && purposes.includes(message.purpose)));
-  const whole = multiplyAdds(model, shapes, stage, wholeOutput(plan, shapes, stage));
-  const all = stage.owned.reduce((sum, box) => sum + multiplyAdds(model, shapes, stage, box), 0);
+  const multiplyAdds = (box: Box) =>
+    multiplyAddsByLayer(model, shapes, stage, box).reduce((sum, layer) => sum + layer, 0);
+  const whole = multiplyAdds(wholeOutput(plan, shapes, stage));
+  const all = stage.owned.reduce((sum, box) => sum + multiplyAdds(box), 0);
   return {
     layers: [stage.layers[0], stage.layers[1]],
     partition: stage.partition,
@@ -102,18 +104,6 @@ function wholeOutput(plan: Plan, shapes: readonly Shape[], stage: Stage): Box {
     [0, h],
     [0, w],
   ];
-}
-
-/** Forward multiply-adds of the layers that compute `owned` of a stage's output. */
-function multiplyAdds(model: Model, shapes: readonly Shape[], stage: Stage, owned: Box): number {
-  const [start, end] = stage.layers;
-  const layers = model.layers.slice(start, end);
-  const regions = stageRegions(layers, shapes.slice(start, end + 1), owned);
-  return layers.reduce((sum, layer, l) => {
-    const output = regions[l + 1]!;
-    if (layer.kind === 'conv2d') return sum + volume(output) * length(regions[l]![1]) * layer.kernel ** 2;
-    return layer.kind === 'dense' ? sum + volume(output) * length(regions[l]![1]) : sum;
-  }, 0);
 }
 
 function bytesOf(messages: readonly Message[]): number {

@@ -4,17 +4,25 @@ import { createRequire } from 'node:module';
 import { createServer, type AddressInfo } from 'node:net';
 import type { ExecutionContext } from 'ava';
 import helper from 'node-red-node-test-helper';
+import type { closeAllDaemons as CloseAllDaemons } from '../../nodes/attached/registry.ts';
 import type { closeAllNodes as CloseAllNodes } from '../../nodes/embedded/registry.ts';
 
 const require = createRequire(import.meta.url);
 
-export const TYPES = ['mqtile-node', 'mqtile-job', 'mqtile-train', 'mqtile-telemetry'] as const;
+/** Types of the palette, as the package lists them. */
+export const TYPES: readonly string[] = Object.keys(
+  (require('../../package.json') as { 'node-red': { nodes: object } })['node-red'].nodes,
+);
 
 /** A folder of the compiled nodes, which is what Node-RED loads. */
 const COMPILED = new URL('../../dist/nodes/', import.meta.url);
 
-interface Registry {
+interface Nodes {
   readonly closeAllNodes: typeof CloseAllNodes;
+}
+
+interface Daemons {
+  readonly closeAllDaemons: typeof CloseAllDaemons;
 }
 
 export interface Status {
@@ -103,8 +111,9 @@ export class Runtime {
   async #stop(): Promise<void> {
     this.#events.off('node-status', this.#onStatus);
     await helper.unload();
-    const { closeAllNodes } = (await import(new URL('embedded/registry.js', COMPILED).href)) as Registry;
-    await closeAllNodes();
+    const { closeAllNodes } = (await import(new URL('embedded/registry.js', COMPILED).href)) as Nodes;
+    const { closeAllDaemons } = (await import(new URL('attached/registry.js', COMPILED).href)) as Daemons;
+    await Promise.all([closeAllNodes(), closeAllDaemons()]);
     await helper.stopServer();
   }
 

@@ -1,0 +1,48 @@
+/** Work: how many multiply-adds a stage costs a device. Layers without weights count as nothing. */
+
+import type { Layer, Model } from '../model/layers.ts';
+import { activationShapes, type Shape } from '../model/shapes.ts';
+import { length, volume, type Box } from '../tensor/box.ts';
+import type { Plan, Stage } from './plan.ts';
+import { stageRegions } from './receptive.ts';
+
+/** Multiply-adds by layer of the stage, in forward, to compute `owned` of its output. @param shapes of every activation of the model */
+export function multiplyAddsByLayer(
+  model: Model,
+  shapes: readonly Shape[],
+  { layers: [start, end] }: Pick<Stage, 'layers'>,
+  owned: Box,
+): readonly number[] {
+  const layers = model.layers.slice(start, end);
+  const regions = stageRegions(layers, shapes.slice(start, end + 1), owned);
+  return layers.map((layer, l) => volume(regions[l + 1]!) * perOutput(layer, length(regions[l]![1])));
+}
+
+function perOutput(layer: Layer, inputChannels: number): number {
+  if (layer.kind === 'conv2d') return inputChannels * layer.kernel ** 2;
+  return layer.kind === 'dense' ? inputChannels : 0;
+}
+
+export interface StageWork {
+  readonly forward: number;
+  /** Gradients of weights, and of all inputs but the images. */
+  readonly backward: number;
+}
+
+/** Which stage, on which device, for a batch of how many samples. */
+export interface WorkSite {
+  readonly stage: number;
+  readonly rank: number;
+  readonly samples: number;
+}
+
+/** Multiply-adds of one device for one stage of a training step. */
+export function stageWork(model: Model, plan: Plan, { stage, rank, samples }: WorkSite): StageWork {
+  const planned = plan.stages[stage]!;
+  const [n, ...others] = planned.owned[rank]!;
+  const clipped: Box = [[Math.min(n[0], samples), Math.min(n[1], samples)], ...others];
+  const byLayer = multiplyAddsByLayer(model, activationShapes(model), planned, clipped);
+  const forward = byLayer.reduce((sum, one) => sum + one, 0);
+  const images = stage === 0 ? (byLayer.find((one) => one > 0) ?? 0) : 0;
+  return { forward, backward: 2 * forward - images };
+}
