@@ -53,7 +53,7 @@ test('on the dashboard the loss falls while it trains, and every device has its 
   if (!hasChromium()) return t.pass('skipped: chromium is not installed');
   const { url, printed } = await dashboard(t);
   const page = await openPage(t, new URL('dashboard/training', url).href, SHOW_CHARTS);
-  await page.until(`document.body.innerText.includes('waiting')`);
+  await page.until(`document.body.innerText.includes('ready')`);
   await page.click(button('start'));
   await page.until(`/training step \\d+/.test(document.body.innerText)`);
   await page.until(

@@ -1,47 +1,88 @@
+import { readFile } from 'node:fs/promises';
 import test from 'ava';
-import { hasChromium, openPage, type Page } from '../support/browser.ts';
+import { hasChromium } from '../support/browser.ts';
 import { scratch } from '../support/digits.ts';
-import { launch, writeFlow } from '../support/launch.ts';
+import { openEditor } from '../support/editor.ts';
+import { launch, writeNodes } from '../support/launch.ts';
 import { freePorts } from '../support/node-red.ts';
 
-/** Nodes of the example flow whose dialogs are opened, and how. */
-const DIALOGS = [
-  { type: 'mqtile-train', open: `RED.editor.edit(RED.nodes.node('mqtile-02-train'))` },
-  { type: 'mqtile-telemetry', open: `RED.editor.edit(RED.nodes.node('mqtile-02-telemetry'))` },
-  { type: 'mqtile-node', open: `RED.editor.editConfig('', 'mqtile-node', 'mqtile-02-node')` },
-  { type: 'mqtile-job', open: `RED.editor.editConfig('', 'mqtile-job', 'mqtile-02-job')` },
-];
+const ROOT = new URL('../../', import.meta.url);
+const { 'node-red': palette } = JSON.parse(await readFile(new URL('package.json', ROOT), 'utf8')) as {
+  readonly 'node-red': { readonly nodes: Readonly<Record<string, string>> };
+};
+const TYPES = Object.keys(palette.nodes);
 
-const TEXTS = `$('.red-ui-tray').find('[data-i18n*="mqtile"], .form-row > label').map(function () {
-  return $(this).text().trim() || $(this).attr('placeholder') || '';
-}).get()`;
+/** What a dialog needs to begin with, where the default would not do; every other property begins with its default. */
+const BEGINNINGS = { listen: '127.0.0.1:0', path: 'flows/lenet5-mnist.yaml', grid: '1x1', layers: '0-1' };
 
-/** Opens a dialog, reads its texts, and closes it with Done. */
-async function visit(page: Page, open: string): Promise<readonly string[]> {
-  await page.evaluate(`void ${open}`);
-  // Trays slide in and out; two of them at once would be read together.
-  await page.until(`$('.red-ui-tray .form-row').length > 0 && !$('.red-ui-tray').is(':animated')`);
-  const texts = (await page.evaluate(TEXTS)) as readonly string[];
-  await page.evaluate(`void $('.red-ui-tray .red-ui-tray-toolbar .primary').last().trigger('click')`);
-  await page.until(`$('.red-ui-tray').length === 0`);
-  return texts;
-}
+/** A node of a type on a tab, or a configuration node: `<type>-1` uses `…-1` of what it needs, and there are two of each to choose from. */
+const IMPORT = `(() => {
+  const beginnings = ${JSON.stringify(BEGINNINGS)};
+  const made = (type, number) => {
+    const { defaults, category } = RED.nodes.getType(type);
+    const node = { id: type + '-' + number, type, ...(category === 'config' ? {} : { z: 'tab', x: 200 * number, y: 100, wires: [] }) };
+    for (const [property, { value, required, type: needs }] of Object.entries(defaults)) {
+      const target = needs && needs.replace('[]', '') + '-' + number;
+      node[property] = target ?? beginnings[property] ?? (required && value === '' ? 'first' : value);
+    }
+    return node;
+  };
+  const nodes = ${JSON.stringify(TYPES)}.flatMap((type) => [made(type, 1), made(type, 2)]);
+  RED.nodes.import(nodes, { generateIds: false });
+  RED.nodes.dirty(true);
+})()`;
 
-test('in a browser, the palette shows the nodes and every dialog opens and closes without blank labels or errors', async (t) => {
+const stored = (id: string) =>
+  `(() => { const node = RED.nodes.node('${id}');
+    return Object.fromEntries(Object.keys(dialog.defaultsOf(node.type)).map((property) => [property, JSON.stringify(node[property])])); })()`;
+
+test('every dialog opens without blank labels and keeps what is changed in it, through a deploy and a reload', async (t) => {
   if (!hasChromium()) return t.pass('skipped: chromium is not installed');
   const folder = await scratch(t);
-  const [editor, broker] = await freePorts(2);
-  await writeFlow(folder, broker!);
-  const { url } = await launch(t, ['--port', String(editor), '--user-dir', folder]);
-  const page = await openPage(t, url);
-  await page.until(`typeof RED !== 'undefined' && Boolean(RED.nodes?.node?.('mqtile-02-train'))`);
-  await page.until(`$('[data-palette-type="mqtile-train"], [data-palette-type="mqtile-telemetry"]').length === 2`);
-  await page.until(`$('.red-ui-loading-container, #red-ui-loading-progress').filter(':visible').length === 0`);
-  for (const { type, open } of DIALOGS) {
-    const texts = await visit(page, open);
-    t.true(texts.length >= 3, type);
+  const [port] = await freePorts(1);
+  await writeNodes(folder, [{ id: 'tab', type: 'tab', label: 'test' }]);
+  const { url } = await launch(t, ['--port', String(port), '--user-dir', folder]);
+  const editor = await openEditor(t, url);
+  const { page } = editor;
+  await page.evaluate(IMPORT);
+  await editor.deploy();
+  await editor.reload();
+
+  const unchanged = new Set<string>();
+  for (const type of TYPES) {
+    await editor.open(`${type}-1`);
+    const texts = (await page.evaluate(`dialog.texts()`)) as readonly string[];
+    t.true(texts.length >= 2, type);
     for (const text of texts) t.regex(text, /^(?!mqtile-)(?!\s*$)/, `${type}: ${JSON.stringify(texts)}`);
+    await editor.done();
+    t.false(await page.evaluate(`RED.nodes.dirty()`), `${type}: Done changed what nobody touched`);
+    const before = (await page.evaluate(stored(`${type}-1`))) as object;
+    for (const property of Object.keys(before)) unchanged.add(`${type}.${property}`);
   }
-  t.false(await page.evaluate(`RED.nodes.dirty()`), 'a dialog changed what nobody touched');
+
+  // Twice, because one choice hides the fields of another.
+  for (const round of [1, 2]) {
+    const shown = new Map<string, unknown>();
+    for (const type of TYPES) {
+      const id = `${type}-1`;
+      const before = (await page.evaluate(stored(id))) as Record<string, string>;
+      await editor.open(id);
+      await editor.change(id);
+      shown.set(type, await page.evaluate(`dialog.shown('${type}')`));
+      await editor.done();
+      const after = (await page.evaluate(stored(id))) as Record<string, string>;
+      for (const [property, value] of Object.entries(after)) {
+        if (value !== before[property]) unchanged.delete(`${type}.${property}`);
+      }
+    }
+    await editor.deploy();
+    await editor.reload();
+    for (const type of TYPES) {
+      await editor.open(`${type}-1`);
+      t.deepEqual(await page.evaluate(`dialog.shown('${type}')`), shown.get(type), `${type}, round ${round}`);
+      await editor.done();
+    }
+  }
+  t.deepEqual([...unchanged], [], 'no field of a dialog changes these');
   t.deepEqual(page.errors, []);
 });

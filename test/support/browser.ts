@@ -78,7 +78,7 @@ export class Page {
   }
 
   /** Waits until an expression is true; while the page is being made it may throw. @param seen what to tell where it does not become true */
-  async until(expression: string, seen = `document.body.innerText.slice(0, 2000)`): Promise<void> {
+  async until(expression: string, seen = `document.body.innerText.slice(-1000)`): Promise<void> {
     const last = performance.now() + PATIENCE_MS;
     let thrown: unknown;
     for (;;) {
@@ -88,7 +88,7 @@ export class Page {
         thrown = error;
       }
       if (performance.now() > last) break;
-      await pause(50);
+      await pause(20);
     }
     const shown = JSON.stringify(await this.evaluate(seen));
     throw new Error(
