@@ -13,6 +13,9 @@ const CORE = ['tab', 'comment', 'inject', 'debug', 'catch', 'status', 'switch', 
 const SHARED = ['mqtile-ui-base', 'mqtile-ui-theme'];
 
 interface Manifest {
+  readonly description: string;
+  readonly license: string;
+  readonly scripts: Readonly<Record<string, string>>;
   readonly keywords: readonly string[];
   readonly engines: { readonly node: string };
   readonly files: readonly string[];
@@ -28,10 +31,15 @@ const dashboard = JSON.parse(await read('node_modules/@flowfuse/node-red-dashboa
 const known = [...types, ...CORE, ...Object.keys(dashboard['node-red'].nodes)];
 const flows = (await readdir(new URL('flows/', ROOT))).filter((name) => name.endsWith('.json'));
 
-test('the package says what Node-RED’s library of palettes asks for', (t) => {
+test('the package says what Node-RED’s library of palettes asks for', async (t) => {
   t.true(manifest.keywords.includes('node-red'));
   t.is(manifest['node-red'].version, '>=5');
-  t.truthy(manifest.engines.node);
+  t.regex(manifest.engines.node, /^>=\d+$/);
+  t.truthy(manifest.description);
+  t.is(manifest.license, 'MIT');
+  for (const page of ['README.md', 'LICENSE', 'CHANGELOG.md']) t.true((await read(page)).length > 200, page);
+  // Palettes are installed on computers without compilers, and from the editor without a terminal.
+  for (const script of ['preinstall', 'install', 'postinstall']) t.false(Object.hasOwn(manifest.scripts, script));
   t.true(Object.keys(manifest.dependencies).length <= 6);
   t.false(Object.hasOwn(manifest.dependencies, 'node-red'));
   for (const folder of ['dist', 'examples']) t.true(manifest.files.includes(folder));
