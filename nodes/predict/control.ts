@@ -10,7 +10,7 @@ import { decoded, heldBytes, imageInput, type ImageInput } from './image-input.t
 /** Fields of the edit dialog; the number is text. */
 export interface PredictFields {
   /** A file or a directory; relative ones start from Node-RED's user folder. */
-  readonly checkpoint: string;
+  readonly checkpoint?: string;
   readonly top: string;
   readonly invert: boolean;
   readonly fit: Fit;
@@ -26,6 +26,7 @@ export class PredictControl {
   readonly #node: FlowNode;
   readonly #fields: PredictFields;
   readonly #folder: string;
+  readonly #path: string;
   readonly #current: CurrentPredictor;
   #last: Promise<unknown> = Promise.resolve();
   #waitingBytes = 0;
@@ -37,12 +38,13 @@ export class PredictControl {
     this.#node = node;
     this.#fields = fields;
     this.#folder = folder;
-    this.#current = new CurrentPredictor(resolve(folder, fields.checkpoint));
+    this.#path = resolve(folder, fields.checkpoint ?? '');
+    this.#current = new CurrentPredictor(this.#path);
   }
 
   /** Shows whether there is a checkpoint; it is loaded when the first image comes. */
   async announce(): Promise<void> {
-    const found = await findCheckpoint(resolve(this.#folder, this.#fields.checkpoint)).catch(() => undefined);
+    const found = await findCheckpoint(this.#path).catch(() => undefined);
     if (this.#closed) return;
     const text = found === undefined ? 'no checkpoint yet' : `ready: ${basename(found, extname(found))}`;
     this.#node.status({ fill: 'grey', shape: 'ring', text });
@@ -50,7 +52,7 @@ export class PredictControl {
 
   /** Predicts, after the images that came before, and sends the answer. @throws {InputError}, {RunError} with the way out */
   async predict(message: FlowMessage, send: Send): Promise<void> {
-    if (this.#fields.checkpoint.trim() === '') {
+    if (!this.#fields.checkpoint?.trim()) {
       throw new InputError(
         'checkpointMissing',
         'checkpoint: is empty, want a file or a directory; open this node and name one',
