@@ -22,6 +22,9 @@ const SETTINGS = `module.exports = {
 };
 `;
 
+/** What Node-RED would write; it keeps settings.js CommonJS where a folder above says otherwise, as that of a clone does. */
+const MANIFEST = { name: 'node-red-project', description: 'A Node-RED Project', version: '0.0.1', private: true };
+
 /** Makes the folder ready; what is there already stays as it is. */
 export async function prepareUserFolder(folder: string): Promise<void> {
   const [jobs, modules] = [join(folder, 'flows'), join(folder, 'node_modules')];
@@ -31,6 +34,7 @@ export async function prepareUserFolder(folder: string): Promise<void> {
     await mkdir(dirname(join(modules, name)), { recursive: true });
     await unlessThere(symlink(join(PROJECT, 'node_modules', name), join(modules, name), 'dir'));
   }
+  await unlessThere(writeFile(join(folder, 'package.json'), JSON.stringify(MANIFEST, undefined, 4), { flag: 'wx' }));
   await unlessThere(writeFile(join(folder, 'settings.js'), SETTINGS, { flag: 'wx' }));
   await unlessThere(writeFile(join(folder, 'flows.json'), await allFlows(), { flag: 'wx' }));
   for (const job of await namesOf('.yaml')) {

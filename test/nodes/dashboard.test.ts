@@ -56,6 +56,9 @@ test('on the dashboard the loss falls while it trains, and every device has its 
   await page.until(`document.body.innerText.includes('ready')`);
   await page.click(button('start'));
   await page.until(`/training step \\d+/.test(document.body.innerText)`);
+  await page.click(button('pause'));
+  await page.until(`/paused at step \\d+/.test(document.body.innerText)`);
+  await page.click(button('resume'));
   await page.until(
     `/done, [\\d.]+ % right/.test(document.body.innerText)`,
     `document.body.innerText + ${JSON.stringify(url)}`,

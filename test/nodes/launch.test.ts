@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { access, readFile } from 'node:fs/promises';
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { connectAsync } from 'mqtt';
@@ -11,7 +11,11 @@ import { freePorts, TYPES } from '../support/node-red.ts';
 const JOB = new URL('../../flows/lenet5-mnist.yaml', import.meta.url);
 
 test('npm run node-red opens an editor with the palette, whose example flow trains to a checkpoint', async (t) => {
-  const folder = await scratch(t);
+  // As in a clone: a folder above is a package of ES modules.
+  const above = await scratch(t);
+  await writeFile(join(above, 'package.json'), '{"type": "module"}');
+  const folder = join(above, 'user');
+  await mkdir(folder);
   const [editor, broker] = await freePorts(2);
   await writeFlow(folder, broker!);
   const { child, url } = await launch(t, ['--port', String(editor), '--user-dir', folder]);
