@@ -26,6 +26,10 @@ test('npm run node-red opens an editor with the palette, whose example flow trai
   t.deepEqual(ours.flatMap(({ types }) => types).toSorted(), TYPES.toSorted());
   t.true(ours.every(({ enabled, err }) => enabled && err === undefined));
 
+  const german = { accept: 'text/html', 'accept-language': 'de' };
+  const dialogs = await (await fetch(new URL('nodes', url), { headers: german })).text();
+  t.true(dialogs.includes('Trainiert einen ganzen Job'), 'the help is not served in German');
+
   const client = await connectAsync(`mqtt://127.0.0.1:${broker}`, { protocolVersion: 4 });
   t.teardown(() => client.endAsync(true));
   const done = new Promise<Member>((resolve) => {

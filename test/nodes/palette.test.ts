@@ -4,7 +4,7 @@ import test from 'ava';
 import { MEASURES } from '../../nodes/telemetry/measures.ts';
 
 const ROOT = new URL('../../', import.meta.url);
-const LOCALES = ['en-US'];
+const LOCALES = ['en-US', 'de'];
 
 /** Types of Node-RED itself that flows may use besides ours and those of the dashboard. */
 const CORE = ['tab', 'comment', 'inject', 'debug', 'catch', 'status', 'switch', 'change', 'function'];
@@ -76,6 +76,27 @@ test('every type has help with an example, in every language', async (t) => {
       t.true(help.includes('<pre>'), `${locale}/${type}: no example`);
       const examples = [...help.matchAll(/<pre>([^<]*)<\/pre>/g)].map(([, text]) => text!.trim());
       for (const example of examples.filter((text) => text.startsWith('{'))) t.notThrows(() => JSON.parse(example));
+    }
+  }
+});
+
+test('every language has the same files, settings and messages', async (t) => {
+  const outline = (help: string) => ({
+    sections: [...help.matchAll(/<h3>/g)].length,
+    settings: [...help.matchAll(/<dt/g)].length,
+    messages: [...help.matchAll(/<pre>\s*(\{[^<]*)<\/pre>/g)].map(([, text]) => JSON.parse(text!) as unknown),
+  });
+  const [first, ...others] = LOCALES;
+  const files = (await readdir(new URL(`nodes/locales/${first}/`, ROOT))).toSorted();
+  t.deepEqual(files, types.flatMap((type) => [`${type}.html`, `${type}.json`]).toSorted());
+  for (const locale of others) {
+    t.deepEqual((await readdir(new URL(`nodes/locales/${locale}/`, ROOT))).toSorted(), files);
+    for (const type of types) {
+      const [mine, theirs] = [
+        await read(`nodes/locales/${first}/${type}.html`),
+        await read(`nodes/locales/${locale}/${type}.html`),
+      ];
+      t.deepEqual(outline(theirs), outline(mine), `${locale}/${type}`);
     }
   }
 });
