@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { runCommand } from './command.ts';
+import { Command } from './command.ts';
 import type { Status } from './comms.ts';
 import { freePorts, writeNodeConfig } from './daemons.ts';
 import { RuntimeProcess } from './runtime-process.ts';
@@ -33,37 +33,44 @@ export async function layOutSite(folder: string, job: string, devices: number): 
   return { folder, job, names, configs };
 }
 
-/** Starts a Node-RED with the flow of one device; its ids begin with `by-hand`. It ends with the test. */
-export async function startByHand(
-  t: ExecutionContext,
-  { folder, job, names, configs }: Site,
+/** Starts a Node-RED with the flow that the command makes for a device; its ids begin with `by-hand`. */
+export async function openByHand(
+  site: Site,
   rank: number,
+  nodeOptions: readonly string[] = [],
 ): Promise<RuntimeProcess> {
-  const args = ['flow', job, '--device', names[rank]!, '--config', configs[rank]!, '--prefix', 'by-hand'];
-  const { code, stdout, stderr } = await runCommand(t, args);
-  if (code !== 0) throw new Error(stderr);
-  const directory = join(folder, `red-${names[rank]}`);
+  const directory = join(site.folder, `red-${site.names[rank]}`);
   await mkdir(directory);
-  const runtime = await RuntimeProcess.start({ directory, flow: showingErrors(JSON.parse(stdout) as Item[]) });
+  return RuntimeProcess.start({ directory, flow: await byHandFlow(site, rank), nodeOptions });
+}
+
+/** The same for a test, with which it ends. */
+export async function startByHand(t: ExecutionContext, site: Site, rank: number): Promise<RuntimeProcess> {
+  const runtime = await openByHand(site, rank);
   t.teardown(() => runtime.close());
   return runtime;
 }
 
-type Item = Readonly<Record<string, unknown>>;
-
-/** Whole errors, with their codes, instead of sentences for people. */
-function showingErrors(flow: readonly Item[]): readonly Item[] {
+/** What the command makes, but that whole errors are shown, with their codes. */
+export async function byHandFlow({ job, names, configs }: Site, rank: number): Promise<readonly Item[]> {
+  const args = ['flow', job, '--device', names[rank]!, '--config', configs[rank]!, '--prefix', 'by-hand'];
+  const { code, stdout, stderr } = await new Command(args).ended;
+  if (code !== 0) throw new Error(stderr);
+  const flow = JSON.parse(stdout) as readonly Item[];
   return flow.map((item) => (item['id'] === 'by-hand-errors' ? { ...item, complete: 'error' } : item));
 }
 
-/** The checksum of the finished model, which the dataset's second output ends with. */
-export function checksum(runtime: RuntimeProcess, id = 'by-hand-epoch'): Promise<string> {
-  const find = () =>
-    runtime
-      .shown(id)
-      .map((shown) => (shown as { readonly weightsChecksum?: string }).weightsChecksum)
-      .find((sum) => sum !== undefined);
-  return runtime.until(find, 'the finished model');
+type Item = Readonly<Record<string, unknown>>;
+
+/** What the dataset's second output ends with. */
+export function finishedModel(runtime: RuntimeProcess): { readonly weightsChecksum: string } | undefined {
+  const shown = runtime.shown('by-hand-epoch') as readonly { readonly weightsChecksum?: string }[];
+  return shown.find((one): one is { readonly weightsChecksum: string } => one.weightsChecksum !== undefined);
+}
+
+/** Waits for the end of the run. @returns the checksum of its weights */
+export async function checksum(runtime: RuntimeProcess): Promise<string> {
+  return (await runtime.until(() => finishedModel(runtime), 'the finished model')).weightsChecksum;
 }
 
 /** Waits for what the dataset shows of the run. */

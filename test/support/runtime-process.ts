@@ -13,7 +13,7 @@ const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 const RED = createRequire(import.meta.url).resolve('node-red/red.js');
 
 /** Everything that is waited for comes by then, or never. */
-const WAIT_MS = 40_000;
+const WAIT_MS = 60_000;
 
 /** How much of the log an error quotes. */
 const LOG_TAIL = 3000;
@@ -111,7 +111,7 @@ export class RuntimeProcess implements AsyncDisposable {
     await this.#request('flows', { body: flow, headers: { 'node-red-deployment-type': kind } });
   }
 
-  /** Waits until something is there. @throws when it ends or 40 s have passed, with its log */
+  /** Waits until something is there. @throws when it ends or 60 s have passed, with its log */
   async until<Found>(find: () => Found | undefined, what: string | (() => string)): Promise<Found> {
     const deadline = performance.now() + WAIT_MS;
     for (let found = find(); ; found = find()) {
@@ -204,6 +204,8 @@ async function prepare(directory: string, flow: readonly object[]): Promise<void
   await Promise.all([
     symlink(PROJECT, join(modules, 'mqtile'), 'dir'),
     writeFile(join(directory, 'settings.js'), SETTINGS),
+    // As people's user folders have one; it also says that settings.js is no module.
+    writeFile(join(directory, 'package.json'), '{"name": "node-red-project", "private": true}'),
     writeFile(join(directory, 'flows.json'), JSON.stringify(flow)),
   ]);
 }
