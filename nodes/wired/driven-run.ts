@@ -2,25 +2,11 @@
 
 import { RunError, stageWork, type DriveContext, type Result, type Run, type Tensor } from 'mqtile';
 import type { FlowMessage } from '../red.ts';
-import { gigaflops, type Work } from './figures.ts';
+import { outcomeOf, tensorOf, type Answer, type Outcome } from './messages.ts';
 import { nameOf, type Role } from './role.ts';
-
-/** What a call left: a message for the wires, and what the visual node can show of it. */
-export interface Outcome {
-  readonly message: FlowMessage;
-  readonly work: Work;
-}
 
 /** Takes what a role has to send. */
 export type Send = (role: Role, outcome: Outcome) => void;
-
-/** What a kind of call adds to a message. */
-interface Answer {
-  readonly payload: object;
-  readonly tensor?: Tensor;
-  readonly stage?: number;
-  readonly multiplyAdds?: number;
-}
 
 export class DrivenRun {
   readonly about: DriveContext;
@@ -105,7 +91,15 @@ export class DrivenRun {
     this.#called.add(name);
     // The clock begins anew with each batch.
     const computeMs = this.#run.clock.computeMs - (role.kind === 'dataset' ? 0 : before);
-    const outcome = this.#outcome(role, message, { answer, computeMs });
+    const outcome = outcomeOf({
+      role,
+      message,
+      answer,
+      computeMs,
+      run: this.#id,
+      device: this.#device,
+      ...this.#place,
+    });
     const behind = role.kind === 'allReduce' || role.kind === 'optimizer';
     const chain = this.#sent.filter((one) => behind && one.role.kind !== role.kind);
     this.#sent = role.kind === 'optimizer' ? [{ role, outcome }] : [...chain, { role, outcome }];
@@ -124,9 +118,9 @@ export class DrivenRun {
       case 'backward':
         return this.#backward(role.stage, message);
       case 'allReduce':
-        return this.#reduce();
+        return this.#reduce(message);
       case 'optimizer':
-        return this.#update();
+        return this.#update(message);
     }
   }
 
@@ -171,9 +165,10 @@ export class DrivenRun {
     return { payload: {}, tensor, stage, multiplyAdds: this.#work(stage).backward };
   }
 
-  /** Wired behind every backward it sums one stage at a time, behind the last one all of them. */
-  async #reduce(): Promise<Answer | undefined> {
-    const stages = [...this.#unreduced];
+  /** Sums the stage of the message and those behind it: wired behind every backward one at a time, behind the last one all of them. */
+  async #reduce({ mqtile }: FlowMessage): Promise<Answer | undefined> {
+    const { stage: from = 1 } = (mqtile ?? {}) as { stage?: number };
+    const stages = [...this.#unreduced].filter((stage) => stage + 1 >= from);
     if (stages.length === 0 && this.#repeated) return undefined;
     if (stages.length === 0) {
       throw new RunError('outOfOrder', 'mqtile-all-reduce: no gradients to sum; wire it behind an mqtile-backward');
@@ -185,10 +180,12 @@ export class DrivenRun {
     return { payload: { stages: stages.map((stage) => stage + 1) } };
   }
 
-  async #update(): Promise<Answer | undefined> {
-    const last = nameOf({ kind: 'backward', stage: 0 });
-    // The sums of other stages are still to come.
-    if (this.#open && (!this.#called.has(last) || this.#unreduced.size > 0)) return undefined;
+  /** Sums of single stages come one by one: the update waits for the last, and those that were on their way then are late, not wrong. */
+  async #update({ mqtile }: FlowMessage): Promise<Answer | undefined> {
+    const { step = this.#place.step } = (mqtile ?? {}) as { step?: number };
+    const late = step < this.#place.step || this.#called.has(nameOf({ kind: 'optimizer' }));
+    const early = this.#unreduced.size > 0 || !this.#called.has(nameOf({ kind: 'backward', stage: 0 }));
+    if (late || early) return undefined;
     const { loss, correct, samples } = await this.#run.update();
     this.#open = false;
     return { payload: { loss, accuracy: correct / samples, samples } };
@@ -199,50 +196,4 @@ export class DrivenRun {
     const rank = plan.devices.indexOf(this.#device);
     return stageWork(job.model, plan, { stage, rank, samples: this.#place.samples });
   }
-
-  #outcome(
-    role: Role,
-    message: FlowMessage,
-    { answer, computeMs }: { readonly answer: Answer; readonly computeMs: number },
-  ): Outcome {
-    const { payload, tensor, stage, multiplyAdds = 0 } = answer;
-    const { epoch, step } = this.#place;
-    const device = this.#device;
-    const phase = role.kind === 'dataset' ? 'batch' : role.kind;
-    const timed = {
-      ms: round(computeMs),
-      ...(multiplyAdds > 0 ? { gflops: round(gigaflops(multiplyAdds, computeMs)) } : {}),
-    };
-    const { tensor: _, ...others } = message;
-    return {
-      message: {
-        ...others,
-        topic: `${device}/${phase}${stage === undefined ? '' : `/${stage + 1}`}`,
-        payload: { ...payload, ...timed },
-        ...(tensor ? { tensor } : {}),
-        mqtile: { run: this.#id, epoch, step, ...(stage === undefined ? {} : { stage: stage + 1 }), phase, device },
-      },
-      work: { computeMs, multiplyAdds, about: stage === undefined || !tensor ? '' : boxOf(tensor) },
-    };
-  }
-}
-
-/** The tensor that a message carries; whether it is the right one the run finds out. @throws {RunError} `tensorMissing` */
-function tensorOf({ tensor }: FlowMessage, role: Role): Tensor {
-  if (Object.prototype.toString.call(tensor) === '[object Tensor]') return tensor as Tensor;
-  throw new RunError(
-    'tensorMissing',
-    `${nameOf(role)}: msg.tensor: got ${tensor === undefined ? 'nothing' : typeof tensor}, want the tensor that the MQTile node before it sent`,
-  );
-}
-
-function boxOf(tensor: Tensor): string {
-  return tensor.box.every(([start, end]) => end > start)
-    ? tensor.box.map(([start, end]) => `${start}:${end}`).join(' ')
-    : 'nothing here';
-}
-
-/** To a thousandth: messages are read by people. */
-function round(value: number): number {
-  return Math.round(value * 1000) / 1000;
 }

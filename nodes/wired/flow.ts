@@ -4,8 +4,9 @@ import { InputError, RunError, type DriveContext, type Plan, type Result, type R
 import type { FlowMessage, FlowNode } from '../red.ts';
 import { report } from '../safely.ts';
 import { STOPPED } from '../train/status.ts';
-import { DrivenRun, type Outcome } from './driven-run.ts';
+import { DrivenRun } from './driven-run.ts';
 import { Figures } from './figures.ts';
+import type { Outcome } from './messages.ts';
 import { nameOf, type Role } from './role.ts';
 import { checkWiring, type Wired } from './wiring.ts';
 

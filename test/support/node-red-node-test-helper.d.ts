@@ -13,7 +13,7 @@ declare module 'node-red-node-test-helper' {
     stopServer(): Promise<void>;
     load(modules: readonly unknown[], flow: readonly object[]): Promise<void>;
     unload(): Promise<void>;
-    setFlows(flow: readonly object[], type: 'full'): Promise<void>;
+    setFlows(flow: readonly object[], type: 'full' | 'flows' | 'nodes'): Promise<void>;
     getNode(id: string): HelperNode | null;
     request(): { get(path: string): Promise<{ status: number; body: unknown }> };
   }

@@ -17,6 +17,9 @@ export const TYPES: readonly string[] = Object.keys(
 /** A folder of the compiled nodes, which is what Node-RED loads. */
 const COMPILED = new URL('../../dist/nodes/', import.meta.url);
 
+/** What does not come within this time, on a busy machine too, does not come. */
+const PATIENCE_MS = 60_000;
+
 interface Nodes {
   readonly closeAllNodes: typeof CloseAllNodes;
 }
@@ -33,7 +36,13 @@ export interface Status {
 type Message = Record<string, unknown>;
 
 /** Core nodes that the flows of tests use. */
-const CORE = ['common/20-inject.js', 'common/21-debug.js', 'common/25-catch.js', 'common/90-comment.js'];
+const CORE = [
+  'common/20-inject.js',
+  'common/21-debug.js',
+  'common/25-catch.js',
+  'common/90-comment.js',
+  'function/10-function.js',
+];
 
 /** A running runtime. */
 export class Runtime {
@@ -65,9 +74,9 @@ export class Runtime {
   }
 
   /** What the editor's Deploy button does by default: every node is closed and made anew. */
-  async deploy(flow: readonly object[]): Promise<void> {
+  async deploy(flow: readonly object[], kind: 'full' | 'flows' | 'nodes' = 'full'): Promise<void> {
     this.statuses.clear();
-    await helper.setFlows(flow, 'full').catch((error: unknown) => {
+    await helper.setFlows(flow, kind).catch((error: unknown) => {
       // The helper waits for an event that may have come before it looked.
       if (!String(error).includes('timeout waiting event')) throw error;
     });
@@ -89,10 +98,23 @@ export class Runtime {
 
   /** Waits for something in statuses and messages. */
   async until<Found>(find: () => Found | undefined): Promise<Found> {
-    for (let found = find(); ; found = find()) {
-      if (found !== undefined) return found;
-      await new Promise<void>((resolve) => this.#wakers.add(resolve));
+    const late = setTimeout(() => this.#wake(), PATIENCE_MS);
+    const began = performance.now();
+    try {
+      for (let found = find(); ; found = find()) {
+        if (found !== undefined) return found;
+        if (performance.now() - began >= PATIENCE_MS) throw new Error(`it did not come: ${this.#describe()}`);
+        await new Promise<void>((resolve) => this.#wakers.add(resolve));
+      }
+    } finally {
+      clearTimeout(late);
     }
+  }
+
+  #describe(): string {
+    const statuses = [...this.statuses].map(([id, { text }]) => `${id}: ${text}`);
+    const errors = this.messages('errors').map((message) => JSON.stringify(message['error']));
+    return [...statuses, ...errors].join('\n');
   }
 
   message(id: string, index = 0): Promise<Message> {
