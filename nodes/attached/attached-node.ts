@@ -1,7 +1,8 @@
 /** AttachedNode: the daemon of this computer, as visual nodes use it. It may be away, and come back. */
 
 import { RunError, type AcceptedRun, type Attachment, type Submission } from 'mqtile';
-import type { ClusterNode, DocumentListener } from '../cluster/cluster-node.ts';
+import type { ClusterNode } from '../cluster/cluster-node.ts';
+import type { DocumentListener } from '../cluster/listening.ts';
 import { JobWatch } from '../cluster/job-watch.ts';
 import { writersOf } from '../cluster/writers.ts';
 

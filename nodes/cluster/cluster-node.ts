@@ -2,15 +2,12 @@
 
 import type { AcceptedRun, Submission } from 'mqtile';
 import type { JobWatch } from './job-watch.ts';
+import type { Listening } from './listening.ts';
 
-/** Hears documents of the cluster. `old`: it was said before anybody listened here, and is no news. */
-export type DocumentListener = (topic: string, document: unknown, old: boolean) => void;
-
-export interface ClusterNode {
+export interface ClusterNode extends Listening {
   /** Wires can drive an embedded node only: what they call needs the kernels in this process. */
   readonly kind: 'embedded' | 'attached';
-  /** Empty while a daemon was never reached, as are cluster and peers. */
-  readonly name: string;
+  /** Empty while a daemon was never reached, as are name and peers. */
   readonly cluster: string;
   /** Names of the nodes that it bridges to. */
   readonly peers: readonly string[];
@@ -20,8 +17,6 @@ export interface ClusterNode {
   readonly away: string | undefined;
   /** Tells when it comes or goes. @returns unsubscribe */
   onPresence(listener: () => void): () => void;
-  /** Calls the listener for each document below `mqtile/` that fits the filter; old ones at once. @returns unsubscribe */
-  on(filter: string, listener: DocumentListener): () => void;
   /** What happens to the job of this name; the same watch for everybody. */
   watch(job: string): JobWatch;
   /**
@@ -37,6 +32,3 @@ export interface ClusterNode {
   /** Goes on after `pause`. */
   resume(): Promise<void>;
 }
-
-/** What a watch needs of a node. */
-export type Watched = Pick<ClusterNode, 'name' | 'on'>;

@@ -2,7 +2,7 @@
 
 import type { Member } from 'mqtile';
 import type { FlowMessage } from '../red.ts';
-import type { Watched } from './cluster-node.ts';
+import type { Listening } from './listening.ts';
 
 export type Phase = 'idle' | 'preparing' | 'training' | 'done' | 'failed';
 
@@ -53,7 +53,7 @@ const IDLE: RunView = {
 export class JobWatch {
   /** The message that started the run: its other properties go on with everything that comes of it. */
   origin: FlowMessage = {};
-  readonly #node: Watched;
+  readonly #node: Listening;
   readonly #listeners = new Set<Listener>();
   readonly #members = new Map<string, Member>();
   readonly #unsubscribe: () => void;
@@ -63,7 +63,7 @@ export class JobWatch {
   /** The end of a run, when it came between two deploys and nobody listened. */
   #missed: JobEvent[] = [];
 
-  constructor(node: Watched, job: string) {
+  constructor(node: Listening, job: string) {
     this.#node = node;
     // A node hears documents of its own cluster only.
     this.#unsubscribe = node.on(`mqtile/+/job/${job}/#`, (topic, document, old) => {

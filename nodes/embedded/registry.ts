@@ -1,7 +1,8 @@
 /** The nodes that run inside this process. They belong to the process, not to visual nodes. */
 
 import { InputError, jobOf, startNode, type AcceptedRun, type Node, type NodeConfig, type Submission } from 'mqtile';
-import type { ClusterNode, DocumentListener } from '../cluster/cluster-node.ts';
+import type { ClusterNode } from '../cluster/cluster-node.ts';
+import type { DocumentListener } from '../cluster/listening.ts';
 import { JobWatch } from '../cluster/job-watch.ts';
 import { Leases, type Lease } from '../cluster/leases.ts';
 import { writersOf } from '../cluster/writers.ts';

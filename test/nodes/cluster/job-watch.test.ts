@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { JobWatch, type JobEvent } from '../../../nodes/cluster/job-watch.ts';
-import type { DocumentListener, Watched } from '../../../nodes/cluster/cluster-node.ts';
+import type { DocumentListener, Listening } from '../../../nodes/cluster/listening.ts';
 
 const RUN = '83f1e56685433967';
 const TOPIC = 'mqtile/home/job/digits';
@@ -14,7 +14,7 @@ function watched(retained: readonly (readonly [path: string, document: unknown])
   readonly post: Post;
 } {
   const listeners = new Set<DocumentListener>();
-  const on: Watched['on'] = (_, listener) => {
+  const on: Listening['on'] = (_, listener) => {
     listeners.add(listener);
     for (const [path, document] of retained) listener(`${TOPIC}/${path}`, document, true);
     return () => listeners.delete(listener);
