@@ -66,6 +66,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     const client = aedes.handle(socket);
+    Object.assign(client, { duplicates: forgetful(aedes) });
     guardPackets(socket, () => {
       const role = clients.roles.get(client);
       return role ? packetLimitBytes(role) : STRANGER_BYTES;
@@ -95,6 +96,14 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     drop: (clientId) => clientsOf(aedes)[clientId]?.conn.destroy(),
     close: closeAll,
   };
+}
+
+/**
+ * Aedes drops what has a lower number than something that a client got before, as a copy for an overlapping filter. It also stores a retained packet
+ * before it sends it, so one that is published right after overtakes it, and it was never sent. Copies are allowed [MQTT-3.3.5-1]; losses are not.
+ */
+function forgetful({ id }: Aedes): object {
+  return Object.defineProperty({}, id, { get: () => 0, set: () => {} });
 }
 
 /** What is known of the clients that are connected. */

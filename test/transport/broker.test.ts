@@ -40,6 +40,23 @@ test('a local client hears the documents of all nodes and no tensor', async (t) 
   await Promise.all([local.endAsync(true), bridge.endAsync(true)]);
 });
 
+test('a retained document that is posted just before another one reaches a client too', async (t) => {
+  await using a = await node('a');
+  const local = await client(a.port);
+  const heard: string[] = [];
+  local.on('message', (topic, payload) => heard.push(`${topic} ${payload.toString()}`));
+  await local.subscribeAsync('mqtile/c/#', { qos: 1 });
+  const [state, response] = [nodeStateTopic('c', 'a'), 'mqtile/c/response/pause'];
+  for (let round = 0; round < 20; round++) {
+    a.bulletin.post(state, { state: `s${round}` }, { retain: true });
+    a.bulletin.post(response, { round });
+    await until(() => heard.includes(`${response} {"round":${round}}`));
+    await until(() => heard.includes(`${state} {"state":"s${round}"}`), `the state of round ${round}`, 2000);
+  }
+  t.true(heard.length >= 40);
+  await local.endAsync(true);
+});
+
 test('filters that reach beyond documents are refused', async (t) => {
   await using a = await node('a');
   const local = await client(a.port);
