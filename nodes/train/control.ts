@@ -136,6 +136,8 @@ export class TrainControl {
       this.#send('finished', { ...origin, topic: event.topic, payload: { ...event.model }, mqtile });
     } else if (event.kind === 'failed' && event.failure.code !== STOPPED && !this.#manner.reported(view.run)) {
       report(this.#node, { ...origin, mqtile }, new RunError(event.failure.code, event.failure.reason));
+      // That the node is away says more than how its run ended: it is shown over the error.
+      if (this.#states?.away !== undefined) this.#shown = '';
     }
   }
 
