@@ -38,10 +38,11 @@ export async function openByHand(
   site: Site,
   rank: number,
   nodeOptions: readonly string[] = [],
+  change: (flow: readonly Item[]) => readonly Item[] = (flow) => flow,
 ): Promise<RuntimeProcess> {
   const directory = join(site.folder, `red-${site.names[rank]}`);
   await mkdir(directory);
-  return RuntimeProcess.start({ directory, flow: await byHandFlow(site, rank), nodeOptions });
+  return RuntimeProcess.start({ directory, flow: change(await byHandFlow(site, rank)), nodeOptions });
 }
 
 /** The same for a test, with which it ends. */
@@ -60,7 +61,8 @@ export async function byHandFlow({ job, names, configs }: Site, rank: number): P
   return flow.map((item) => (item['id'] === 'by-hand-errors' ? { ...item, complete: 'error' } : item));
 }
 
-type Item = Readonly<Record<string, unknown>>;
+/** An entry of a flow file. */
+export type Item = Readonly<Record<string, unknown>>;
 
 /** What the dataset's second output ends with. */
 export function finishedModel(runtime: RuntimeProcess): { readonly weightsChecksum: string } | undefined {

@@ -12,7 +12,7 @@ export interface MemoryAnswer {
   readonly resources: Readonly<Record<string, number>>;
 }
 
-/** Of the event loop since it was asked before, in ms. */
+/** How late timers of the event loop were since it was asked before, in ms. */
 export interface DelayAnswer {
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -46,11 +46,11 @@ function memory(): MemoryAnswer {
 /** Begins to measure when it is asked first. */
 function delays(): DelayAnswer {
   delay.enable();
-  const milliseconds = (nanoseconds: number) => nanoseconds / 1e6;
+  const late = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
   const answer = {
-    p50Ms: milliseconds(delay.percentile(50)),
-    p99Ms: milliseconds(delay.percentile(99)),
-    maxMs: milliseconds(delay.max),
+    p50Ms: late(delay.percentile(50)),
+    p99Ms: late(delay.percentile(99)),
+    maxMs: late(delay.max),
     samples: delay.count,
   };
   delay.reset();
