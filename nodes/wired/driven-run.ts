@@ -38,6 +38,8 @@ export class DrivenRun {
     this.#send = send;
     // A run that is over is nobody's to wait for.
     this.#ended.promise.catch(() => {});
+    const { signal } = about;
+    signal.addEventListener('abort', () => this.fail(signal.reason), { once: true });
   }
 
   /** Settles when the job is at its end or a call failed. */

@@ -132,6 +132,7 @@ export class WiredFlow {
     if (this.#members.get(name) !== member) return;
     this.#members.delete(name);
     if (this.#members.size > 0) return;
+    clearImmediate(this.#settling);
     this.#settled = false;
     this.#returned = Promise.withResolvers();
     this.#linger = setTimeout(() => this.#forget(), LINGER_MS).unref();

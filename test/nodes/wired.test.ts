@@ -141,7 +141,7 @@ test.serial('pause lets the open step end, step makes one more, and start goes o
   await runtime.load(wiredFlow({ job }));
   await ready(runtime);
   runtime.inject('dataset', { payload: 'step' });
-  await runtime.status('dataset', ({ text }) => /^paused/.test(text ?? ''));
+  await runtime.status('dataset', ({ text }) => (text ?? '').startsWith('paused'));
   await runtime.until(() => (stepsOf(runtime).length === 1 ? true : undefined));
   for (let steps = 2; steps <= 4; steps++) {
     runtime.inject('dataset', { payload: 'step' });
