@@ -3,6 +3,7 @@
 import type { Layer, Model } from '../model/layers.ts';
 import { activationShapes, type Shape } from '../model/shapes.ts';
 import { length, volume, type Box } from '../tensor/box.ts';
+import { clipStage } from './make-plan.ts';
 import type { Plan, Stage } from './plan.ts';
 import { stageRegions } from './receptive.ts';
 
@@ -38,10 +39,8 @@ export interface WorkSite {
 
 /** Multiply-adds of one device for one stage of a training step. */
 export function stageWork(model: Model, plan: Plan, { stage, rank, samples }: WorkSite): StageWork {
-  const planned = plan.stages[stage]!;
-  const [n, ...others] = planned.owned[rank]!;
-  const clipped: Box = [[Math.min(n[0], samples), Math.min(n[1], samples)], ...others];
-  const byLayer = multiplyAddsByLayer(model, activationShapes(model), planned, clipped);
+  const clipped = clipStage(model, plan.stages[stage]!, samples);
+  const byLayer = multiplyAddsByLayer(model, activationShapes(model), clipped, clipped.owned[rank]!);
   const forward = byLayer.reduce((sum, one) => sum + one, 0);
   const images = stage === 0 ? (byLayer.find((one) => one > 0) ?? 0) : 0;
   return { forward, backward: 2 * forward - images };

@@ -1,0 +1,37 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { zooModel } from '../../src/model/zoo.ts';
+import { makePlan } from '../../src/planner/make-plan.ts';
+import { stageWork } from '../../src/planner/work.ts';
+import { plannedNetworks } from '../support/random-networks.ts';
+
+const LENET = zooModel('lenet5');
+
+test('the stages of LeNet-5 on one device cost what their layers cost, twice in backward but for the images', (t) => {
+  const plan = makePlan(LENET, ['node1'], { batch: 64, request: { grid: [1, 1] } });
+  const work = (stage: number, samples: number) => stageWork(LENET, plan, { stage, rank: 0, samples });
+  const conv1 = 6 * 28 * 28 * 25;
+  const conv2 = 16 * 10 * 10 * 6 * 25;
+  const dense = 400 * 120 + 120 * 84 + 84 * 10;
+  t.deepEqual(work(0, 64), { forward: 64 * conv1, backward: 64 * conv1 });
+  t.deepEqual(work(1, 64), { forward: 64 * conv2, backward: 128 * conv2 });
+  t.deepEqual(work(2, 1), { forward: dense, backward: 2 * dense });
+});
+
+test('devices together do at least the work of one, and a device without a part does nothing', (t) => {
+  fc.assert(
+    fc.property(plannedNetworks, ({ model, plan }) => {
+      const whole = makePlan(model, ['alone'], {
+        batch: plan.batch,
+        request: { stages: plan.stages.map(({ layers }) => ({ layers, partition: 'single' as const })) },
+      });
+      for (const stage of plan.stages.keys()) {
+        const each = plan.devices.map((_, rank) => stageWork(model, plan, { stage, rank, samples: plan.batch }));
+        const alone = stageWork(model, whole, { stage, rank: 0, samples: plan.batch });
+        t.true(each.reduce((sum, { forward }) => sum + forward, 0) >= alone.forward);
+        t.true(each.every(({ forward, backward }) => (forward === 0) === (backward === 0) || stage === 0));
+      }
+      t.deepEqual(stageWork(model, plan, { stage: 0, rank: 0, samples: 0 }), { forward: 0, backward: 0 });
+    }),
+  );
+});
