@@ -33,7 +33,8 @@ export interface FlowNode {
 }
 
 export interface AdminRequest {
-  readonly query: Readonly<Record<string, unknown>>;
+  /** JSON of the editor. */
+  readonly body: unknown;
 }
 
 export interface AdminResponse {
@@ -65,7 +66,7 @@ export interface Red {
     on(event: 'flows:started', listener: () => void): void;
   };
   /** Missing where Node-RED runs without its admin API. */
-  readonly httpAdmin?: { get(path: string, ...handlers: readonly Handler[]): void };
+  readonly httpAdmin?: { post(path: string, ...handlers: readonly Handler[]): void };
   readonly auth: { needsPermission(permission: string): Handler };
 }
 

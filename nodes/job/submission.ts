@@ -2,26 +2,27 @@
 
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { InputError, parseGrid, type Submission } from 'mqtile';
+import { InputError, jobOf, parseGrid, type Submission } from 'mqtile';
+import { LABELS, type FileFields, type JobFields, type OwnFields } from './fields.ts';
+import { jobText, namingFields } from './job-text.ts';
 
-/** Fields of the edit dialog; the numbers are text, empty for what the job file says. */
-export interface JobFields {
-  readonly path: string;
-  readonly grid: string;
-  readonly steps: string;
-}
+type Choice = Pick<Submission, 'resume' | 'writers'>;
 
 /**
- * Reads the job file. A relative path starts from Node-RED's user folder.
- * @throws {InputError} `jobMissing`, `keyInvalid` and those of `parseGrid`
+ * Reads the job file, or makes the text of one from the fields. Relative paths start from Node-RED's user folder; those in a job file from that file.
+ * @throws {InputError} `jobMissing`, `keyInvalid` and those of `parseGrid`; for fields also those of `parseJob`
  */
 export async function submissionOf(
-  { path, grid, steps }: JobFields,
-  userDirectory: string | undefined,
-  choice: Pick<Submission, 'resume' | 'writers'>,
+  fields: JobFields,
+  userDirectory = process.cwd(),
+  choice: Choice,
 ): Promise<Submission> {
-  if (path.trim() === '') throw new InputError('jobMissing', 'job: is empty, want the path of a job file');
-  const file = resolve(userDirectory ?? process.cwd(), path);
+  return fields.source === 'file' ? fromFile(fields, userDirectory, choice) : fromFields(fields, userDirectory, choice);
+}
+
+async function fromFile({ path, grid, steps }: FileFields, userDirectory: string, choice: Choice): Promise<Submission> {
+  if (path === '') throw new InputError('jobMissing', 'job: is empty, want the path of a job file');
+  const file = resolve(userDirectory, path);
   return {
     text: await readJob(file),
     directory: dirname(file),
@@ -30,6 +31,18 @@ export async function submissionOf(
     ...(steps === '' ? {} : { steps: stepsOf(steps) }),
     ...choice,
   };
+}
+
+function fromFields(fields: OwnFields, directory: string, choice: Choice): Submission {
+  refuseEmpty(fields, 'jobName', 'small letters, digits or hyphens');
+  refuseEmpty(fields, 'grid', 'rows x columns, e.g. 1x1 for one node');
+  const submission = { text: jobText(fields), directory, source: fields.jobName, ...choice };
+  namingFields(fields.jobName, () => jobOf(submission));
+  return submission;
+}
+
+function refuseEmpty(fields: OwnFields, field: 'jobName' | 'grid', want: string): void {
+  if (fields[field] === '') throw new InputError('keyInvalid', `${LABELS[field]}: is empty, want ${want}`);
 }
 
 function stepsOf(text: string): number {

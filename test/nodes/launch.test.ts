@@ -58,8 +58,12 @@ test('the dialog of mqtile-job gets the plan and its hash, or what is wrong', as
   const [editor, broker] = await freePorts(2);
   await writeFlow(folder, broker!);
   const { url } = await launch(t, ['--port', String(editor), '--user-dir', folder]);
-  const ask = (query: Record<string, string>) =>
-    fetch(new URL(`mqtile/plan?${new URLSearchParams(query).toString()}`, url));
+  const ask = ({ devices = '', ...job }: Record<string, string>) =>
+    fetch(new URL('mqtile/plan', url), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ job, devices }),
+    });
 
   const response = await ask({ path: 'flows/lenet5-mnist.yaml', grid: '1x2', devices: 'pi1,pi2' });
   const plan = (await response.json()) as PlanDescription;

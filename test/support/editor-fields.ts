@@ -1,7 +1,21 @@
 /** What a test does inside the editor's page: find the fields of the open dialog, change one after the other, and read them. */
 
 /** Values that differ from most defaults; the first one that a field takes is chosen. */
-const CANDIDATES = ['other', 'another', '2x2', '1x2', '7', '8', '0-1', '127.0.0.1:0', '127.0.0.2:0', '0.5', '{}', '[]'];
+const CANDIDATES = [
+  'other',
+  'another',
+  '2x2',
+  '1x2',
+  '7',
+  '8',
+  '0-1',
+  '127.0.0.1:0',
+  '127.0.0.2:0',
+  '0.5',
+  '/run/other.sock',
+  '{}',
+  '[]',
+];
 
 /**
  * Defines `dialog` in the page:
@@ -39,10 +53,19 @@ window.dialog = {
   begin(id) {
     this.node = RED.nodes.node(id);
     this.touched = new Set();
-    $('.red-ui-tray').last().find('.red-ui-editableList-addButton:visible').trigger('click');
+  },
+
+  /** A row in every list that is to be seen, once. */
+  addRows() {
+    const buttons = $('.red-ui-tray').last().find('.red-ui-editableList-addButton:visible').get();
+    for (const button of buttons.filter((one) => !this.touched.has(one))) {
+      this.touched.add(button);
+      $(button).trigger('click');
+    }
   },
 
   step() {
+    this.addRows();
     const input = this.fields(this.node.type).find((one) => !this.touched.has(one));
     if (!input) return false;
     this.touched.add(input);
