@@ -43,6 +43,7 @@ export class Command {
     });
     this.child.stdout!.setEncoding('utf8').on('data', (text: string) => this.#take('stdout', text));
     this.child.stderr!.setEncoding('utf8').on('data', (text: string) => this.#take('stderr', text));
+    this.child.once('exit', () => this.#wake());
     this.ended = new Promise((resolve) => {
       this.child.once('close', (code) => {
         this.#wake();
@@ -66,10 +67,7 @@ export class Command {
       const { exitCode, signalCode } = this.child;
       if (exitCode !== null || signalCode !== null)
         throw new Error(`ended (${exitCode ?? signalCode}) before ${what}:\n${this.stdout}\n${this.stderr}`);
-      await new Promise<void>((resolve) => {
-        this.#watchers.add(resolve);
-        this.child.once('exit', resolve);
-      });
+      await new Promise<void>((resolve) => this.#watchers.add(resolve));
     }
   }
 
