@@ -59,6 +59,42 @@ test.serial('a node embedded in Node-RED trains to the weights of mqtile train',
   t.is(runtime.messages('errors').length, 0);
 });
 
+test.serial('a job in fields trains to the weights of the job file that says the same', async (t) => {
+  const directory = await scratch(t);
+  const digits = await someDigits(directory, 640, 64);
+  const file = await writeJob(directory, digitsJob(digits, { steps: 5, epochs: undefined, plan: { grid: '1x1' } }));
+  const runtime = await startRuntime(t, { userDir: directory });
+  const more = {
+    batch: '64',
+    epochs: '',
+    steps: '5',
+    rate: '0.05',
+    momentum: '0.9',
+    decay: '',
+    weightDecay: '',
+    seed: '',
+  };
+  const fields = {
+    ...digits,
+    ...more,
+    source: 'fields',
+    jobName: 'mine',
+    model: 'lenet5',
+    shuffle: true,
+    directory: 'kept',
+  };
+  await runtime.load(flow({ job: '' }).map((node) => (node['id'] === 'job' ? { ...node, ...fields } : node)));
+  await ready(runtime);
+  runtime.inject('train', { payload: 'start' });
+  const model = await runtime.message('model');
+  const payload = model['payload'] as Record<string, unknown>;
+  t.is(model['topic'], 'mqtile/local/job/mine/state');
+  t.is(payload['checkpoint'], join(directory, 'kept', 'step-000005.safetensors'));
+  const reference = await train(t, [file, '--local', '1']);
+  t.is(payload['weightsChecksum'], reference.weightsChecksum);
+  t.deepEqual(runtime.messages('errors'), []);
+});
+
 test.serial('two nodes in one runtime train to the weights of mqtile train, also through a full deploy', async (t) => {
   const job = await jobFile(t, 40);
   const runtime = await startRuntime(t);
