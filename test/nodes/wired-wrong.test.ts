@@ -1,39 +1,15 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import test, { type ExecutionContext } from 'ava';
-import { digitsJob, scratch, someDigits, writeJob } from '../support/digits.ts';
-import { freePorts, startRuntime, type Runtime } from '../support/node-red.ts';
-import { wiredFlow, type WiredFlowOptions } from '../support/wired-flow.ts';
-
-type Message = Record<string, unknown>;
-
-/** A job file of LeNet-5 on 6,000 digits that goes on for long. */
-async function jobFile(t: ExecutionContext): Promise<string> {
-  const directory = await scratch(t);
-  const digits = await someDigits(directory, 6000, 256);
-  return writeJob(directory, digitsJob(digits, { steps: 50_000, epochs: undefined }));
-}
-
-interface Caught {
-  readonly message: string;
-  readonly code?: string;
-  readonly source: { readonly id: string };
-}
-
-function errorsOf(runtime: Runtime): readonly Caught[] {
-  return runtime.messages('errors').map((message) => message['error'] as Caught);
-}
-
-function caught(runtime: Runtime, code: string, after = 0): Promise<Caught> {
-  return runtime.until(() =>
-    errorsOf(runtime)
-      .slice(after)
-      .find((error) => error.code === code),
-  );
-}
-
-function red(runtime: Runtime, id: string): Promise<unknown> {
-  return runtime.status(id, ({ fill }) => fill === 'red');
-}
+import test from 'ava';
+import { freePorts, startRuntime } from '../support/node-red.ts';
+import {
+  caught,
+  errorsOf,
+  longJob,
+  red,
+  wiredFlow,
+  type Message,
+  type WiredFlowOptions,
+} from '../support/wired-flow.ts';
 
 /** A second dataset and all that follows it, for the same job and device. */
 function twice(job: string): Partial<WiredFlowOptions> {
@@ -41,7 +17,7 @@ function twice(job: string): Partial<WiredFlowOptions> {
 }
 
 test.serial('a flow that cannot train its job says so when it is deployed or started, with the way out', async (t) => {
-  const job = await jobFile(t);
+  const job = await longJob(t);
   const without = (...ids: readonly string[]) => wiredFlow({ job, without: ids });
   const change = (id: string, fields: object) =>
     wiredFlow({ job }).map((node) => (node['id'] === id ? { ...node, ...fields } : node));
@@ -142,7 +118,7 @@ test.serial('a flow that cannot train its job says so when it is deployed or sta
 test.serial(
   'messages that are wrong end the run with a red status, an error at the Catch node and one line for the others',
   async (t) => {
-    const job = await jobFile(t);
+    const job = await longJob(t);
     const [first, second] = await freePorts(2);
     const peers = (name: string, port: number) => [{ name, address: `127.0.0.1:${port}` }];
     const other = [
@@ -231,34 +207,8 @@ test.serial(
   },
 );
 
-test.serial(
-  'a wire that is cut, and a message that is dropped, end as a stalled step that names its stage',
-  async (t) => {
-    const job = await jobFile(t);
-    const runtime = await startRuntime(t);
-    const drop = 'return msg.mqtile.step === 4 ? null : msg;';
-    const dropped = { id: 'f', type: 'function', func: drop, outputs: 1, libs: [], wires: [['backward1']] };
-    await runtime.load(wiredFlow({ job, wires: [{ from: 'backward2', to: ['f'] }], more: [dropped] }));
-    await runtime.status('dataset', ({ text }) => text === 'ready');
-    runtime.inject('dataset', { payload: 'start' });
-    const first = await caught(runtime, 'stepStalled');
-    t.regex(first.message, /step 4 stalled: nobody asked for backward of stage 1 for 30 s/);
-
-    await runtime.deploy(wiredFlow({ job }));
-    await runtime.status('dataset', ({ fill }) => fill === 'red');
-    t.is(errorsOf(runtime).length, 1);
-    const before = errorsOf(runtime).length;
-    runtime.inject('dataset', { payload: 'start' });
-    await runtime.until(() => (runtime.messages('steps').length > 20 ? true : undefined));
-    await runtime.deploy(wiredFlow({ job, wires: [{ from: 'forward2', to: [] }] }));
-    const second = await caught(runtime, 'stepStalled', before);
-    t.regex(second.message, /nobody asked for forward of stage 3 for 30 s/);
-    await red(runtime, 'dataset');
-  },
-);
-
 test.serial('a message without a run, and one of a run that has ended, harm nothing', async (t) => {
-  const job = await jobFile(t);
+  const job = await longJob(t);
   const runtime = await startRuntime(t);
   await runtime.load(wiredFlow({ job }));
   await runtime.status('dataset', ({ text }) => text === 'ready');
@@ -278,7 +228,7 @@ test.serial('a message without a run, and one of a run that has ended, harm noth
 });
 
 test.serial('a job file that changes under a deployed flow is noticed at the next start', async (t) => {
-  const job = await jobFile(t);
+  const job = await longJob(t);
   const runtime = await startRuntime(t);
   const flow = wiredFlow({ job }).map((node) =>
     node['type'] === 'mqtile-forward' ? { ...node, layers: ['0-1', '2-3', '4-7'][Number(node['stage'])] } : node,
@@ -291,6 +241,77 @@ test.serial('a job file that changes under a deployed flow is noticed at the nex
   runtime.inject('dataset', { payload: 'start' });
   const error = await caught(runtime, 'planChanged');
   t.regex(error.message, /open the node and choose its stage, or generate the flow anew/);
+});
+
+test.serial('a peer that does not come is named, with where it was looked for', async (t) => {
+  const job = await longJob(t);
+  const [own, other] = await freePorts(2);
+  const node = { listen: `127.0.0.1:${own}`, peers: [{ name: 'pi4', address: `127.0.0.1:${other}` }] };
+  const runtime = await startRuntime(t);
+  await runtime.load(wiredFlow({ job, grid: '1x2', node }));
+  await runtime.status('dataset', ({ text }) => text === 'waiting for pi4');
+  runtime.inject('dataset', { payload: 'start' });
+  const error = await caught(runtime, 'peerUnreachable');
+  t.true(error.message.includes(`pi4 at 127.0.0.1:${other}`), error.message);
+  await red(runtime, 'dataset');
+});
+
+test.serial('whatever comes on a wire, Node-RED goes on', async (t) => {
+  const job = await longJob(t);
+  const runtime = await startRuntime(t);
+  const more = [
+    { id: 'whole', type: 'mqtile-train', node: 'n1', job: 'job', wires: [[], []] },
+    { id: 'predict', type: 'mqtile-predict', checkpoint: 'nowhere', wires: [[]] },
+  ];
+  await runtime.load(wiredFlow({ job, more }));
+  await runtime.status('dataset', ({ text }) => text === 'ready');
+  const endless: Message = {};
+  endless['self'] = endless;
+  const trap = {
+    get [Symbol.toStringTag]() {
+      return 'Tensor';
+    },
+    get run(): string {
+      throw new Error('trap');
+    },
+  };
+  const strange = [
+    undefined,
+    null,
+    0,
+    'go',
+    [],
+    {},
+    endless,
+    Symbol('s'),
+    () => {},
+    Buffer.alloc(3),
+    new Proxy({}, {}),
+  ];
+  const messages: readonly Message[] = [
+    {},
+    ...strange.map((payload) => ({ payload })),
+    ...strange.map((tensor) => ({ tensor })),
+    ...strange.map((mqtile) => ({ mqtile })),
+    { tensor: trap, mqtile: { phase: 'optimizer' } },
+    { error: endless, payload: 'stop' },
+  ];
+  const receivers = ['dataset', 'forward1', 'loss', 'backward1', 'reduce', 'optimizer', 'whole', 'predict'];
+  for (const running of [false, true]) {
+    for (const message of messages) {
+      for (const id of receivers) runtime.inject(id, { ...message });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    t.true(errorsOf(runtime).length > messages.length);
+    if (running) break;
+    runtime.inject('dataset', { payload: 'start' });
+    await runtime.until(() => (runtime.messages('steps').length > 2 ? true : undefined));
+  }
+  runtime.inject('dataset', { payload: 'stop' });
+  await runtime.status('dataset', ({ text }) => !(text ?? '').startsWith('training'));
+  const steps = runtime.messages('steps').length;
+  runtime.inject('dataset', { payload: 'start' });
+  await runtime.until(() => (runtime.messages('steps').length > steps ? true : undefined));
 });
 
 /** LeNet-5 without its second pooling: other stages. */

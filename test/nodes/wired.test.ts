@@ -169,3 +169,21 @@ test.serial('a job that mqtile-train starts is left to the trainer, wires or not
   t.truthy(payloadOf(model)['weightsChecksum']);
   t.deepEqual(runtime.messages('errors'), []);
 });
+
+test.serial('a dataset that is asked while a step is open ignores it', async (t) => {
+  const job = await jobFile(t);
+  const runtime = await startRuntime(t);
+  const wires = [{ from: 'forward1', to: ['forward2', 'again'] }];
+  const again = {
+    id: 'again',
+    type: 'function',
+    func: 'msg.mqtile.phase = "optimizer"; return msg;',
+    outputs: 1,
+    libs: [],
+  };
+  await runtime.load(wiredFlow({ job, wires, more: [{ ...again, wires: [['dataset']] }] }));
+  await ready(runtime);
+  runtime.inject('dataset', { payload: 'start' });
+  await trained(t, runtime, job);
+  t.deepEqual(stepsOf(runtime), counted(STEPS));
+});

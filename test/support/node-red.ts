@@ -112,7 +112,7 @@ export class Runtime {
   }
 
   #describe(): string {
-    const statuses = [...this.statuses].map(([id, { text }]) => `${id}: ${text}`);
+    const statuses = [...this.statuses].map(([id, status]) => `${id}: ${JSON.stringify(status)}`);
     const errors = this.messages('errors').map((message) => JSON.stringify(message['error']));
     return [...statuses, ...errors].join('\n');
   }

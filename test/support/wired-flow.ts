@@ -1,5 +1,9 @@
 /** A flow that is wired by hand for tests: one device, the stages of LeNet-5, helpers that listen, and wires that a test may change. */
 
+import type { ExecutionContext } from 'ava';
+import { digitsJob, scratch, someDigits, writeJob } from './digits.ts';
+import type { Runtime } from './node-red.ts';
+
 /** From one node's output to other nodes. */
 export interface Wire {
   readonly from: string;
@@ -55,4 +59,39 @@ export function wiredFlow(options: WiredFlowOptions): readonly Record<string, un
     // Without a place on the tab, Node-RED takes a node for a configuration node.
     ...visual.map((one) => ({ z: 'tab', x: 100, y: 100, ...one })),
   ];
+}
+
+export type Message = Record<string, unknown>;
+
+/** A job file of LeNet-5 on 6,000 digits that goes on for long. */
+export async function longJob(t: ExecutionContext): Promise<string> {
+  const directory = await scratch(t);
+  const digits = await someDigits(directory, 6000, 256);
+  return writeJob(directory, digitsJob(digits, { steps: 50_000, epochs: undefined }));
+}
+
+/** An error as a Catch node gets it. */
+export interface Caught {
+  readonly message: string;
+  readonly code?: string;
+  readonly source: { readonly id: string };
+}
+
+/** Errors that came to the Catch node. */
+export function errorsOf(runtime: Runtime): readonly Caught[] {
+  return runtime.messages('errors').map((message) => message['error'] as Caught);
+}
+
+/** Waits for an error at the Catch node. @param after how many of earlier ones do not count */
+export function caught(runtime: Runtime, code: string, after = 0): Promise<Caught> {
+  return runtime.until(() =>
+    errorsOf(runtime)
+      .slice(after)
+      .find((error) => error.code === code),
+  );
+}
+
+/** Waits for a red status. */
+export function red(runtime: Runtime, id: string): Promise<unknown> {
+  return runtime.status(id, ({ fill }) => fill === 'red');
 }
