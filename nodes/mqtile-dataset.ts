@@ -21,6 +21,7 @@ export default function register(red: Red): void {
     };
     let flow: WiredFlow | undefined;
     const manner: Manner = {
+      commands: 'start, resume, pause, step, stop',
       by: 'wires',
       place: (event, message) => (event === 'step' ? undefined : [null, message]),
       reported: (run) => flow?.reported(run) ?? false,

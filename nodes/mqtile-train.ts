@@ -13,6 +13,7 @@ interface TrainFields {
 }
 
 const MANNER: Manner = {
+  commands: 'start, resume, pause, stop',
   by: 'trainer',
   place: (event, message) => (event === 'finished' ? [null, message] : [message, null]),
   reported: () => false,

@@ -20,6 +20,8 @@ export interface TrainSources {
 
 /** In what nodes that train differ. */
 export interface Manner {
+  /** What may be in the payload, for people. */
+  readonly commands: string;
   /** Who drives the runs that they start. */
   readonly by: 'trainer' | 'wires';
   /** Puts a message on the node's outputs; undefined for what it does not tell. */
@@ -54,7 +56,7 @@ export class TrainControl {
 
   /** Obeys a command. @throws {InputError}, {RunError} or {TransportError} with the way out */
   async command(message: FlowMessage): Promise<void> {
-    const command = commandOf(message.payload);
+    const command = commandOf(message.payload, this.#manner.commands);
     // As it is now: waiting for files below, a driver may pause again after one step.
     const paused = this.#states?.paused ?? false;
     const node = await this.#sources.cluster();
@@ -147,8 +149,8 @@ export class TrainControl {
   }
 }
 
-function commandOf(payload: unknown): Command {
+function commandOf(payload: unknown, wanted: string): Command {
   const command = COMMANDS.find((known) => known === payload);
   if (command) return command;
-  throw new RunError('commandUnknown', `msg.payload: got ${JSON.stringify(payload)}, want ${COMMANDS.join(', ')}`);
+  throw new RunError('commandUnknown', `msg.payload: got ${JSON.stringify(payload)}, want ${wanted}`);
 }
