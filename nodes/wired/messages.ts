@@ -47,7 +47,11 @@ export function outcomeOf({ role, message, answer, computeMs, run, device, epoch
       ...(tensor ? { tensor } : {}),
       mqtile: { run, epoch, step, ...counted, phase, device },
     },
-    work: { computeMs, multiplyAdds, about: stage === undefined || !tensor ? '' : boxOf(tensor) },
+    work: {
+      computeMs,
+      multiplyAdds,
+      about: stage === undefined || !tensor ? '' : `stage ${stage + 1} · ${boxOf(tensor)}`,
+    },
   };
 }
 
