@@ -42,6 +42,7 @@ export function stageWork(model: Model, plan: Plan, { stage, rank, samples }: Wo
   const clipped = clipStage(model, plan.stages[stage]!, samples);
   const byLayer = multiplyAddsByLayer(model, activationShapes(model), clipped, clipped.owned[rank]!);
   const forward = byLayer.reduce((sum, one) => sum + one, 0);
-  const images = stage === 0 ? (byLayer.find((one) => one > 0) ?? 0) : 0;
+  const first = model.layers.findIndex((layer) => 'name' in layer) - clipped.layers[0];
+  const images = byLayer[first] ?? 0;
   return { forward, backward: 2 * forward - images };
 }
