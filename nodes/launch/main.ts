@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -34,6 +35,7 @@ async function main(): Promise<number> {
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     return refuse(`--port: got ${values.port}, want a number from 1 to 65535`);
   }
+  if (!(await isFree(port))) return refuse(`--port: ${port} is taken, perhaps by another Node-RED; want another one`);
   const kept = values['user-dir'];
   const folder = kept === undefined ? await mkdtemp(join(tmpdir(), 'mqtile-node-red-')) : resolve(kept);
   try {
@@ -57,6 +59,15 @@ async function runNodeRed(folder: string, port: number): Promise<number> {
   const listening = await Promise.race([answers(url), ended.then(() => false)]);
   if (listening) say(`Node-RED with MQTile's palette: ${url}\nuser folder: ${folder}\nCtrl-C closes it\n`);
   return ended;
+}
+
+/** Node-RED would say it too late: whoever has the port answers in its place. */
+function isFree(port: number): Promise<boolean> {
+  const probe = createServer();
+  return new Promise((resolve) => {
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
 }
 
 /** Waits until the editor is served. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test from 'ava';
 import { connectAsync } from 'mqtt';
@@ -84,4 +85,14 @@ test('the dialog of mqtile-job gets the plan and its hash, or what is wrong', as
     const { error } = (await refused.json()) as { error: { reason: string } };
     t.true(error.reason.includes(says), error.reason);
   }
+});
+
+test('a port that is taken is refused with one line, before anything is started', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  t.teardown(() => taken.close());
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  const says = `address of an editor:\nnode-red: --port: ${port} is taken, perhaps by another Node-RED; want another one; see --help\n`;
+  const { message } = await t.throwsAsync(launch(t, ['--port', String(port)]));
+  t.true(message.endsWith(says), message);
 });
