@@ -1,15 +1,26 @@
-/** Datasets: labelled images that stay on disk, because a Pi has little memory; only labels are held. */
+/** Datasets: labelled images that stay on disk or are made on the fly, because a Pi has little memory; only labels are held. */
 
 /** Channels, rows and columns of one image. */
 export type ImageShape = readonly [channels: number, rows: number, columns: number];
 
-/** Where a data set lies. `split` decides under which keys of the job file errors name it: `data.images` or `data.testImages`. */
-export interface DatasetSource {
+/** Two IDX files. `split` decides under which keys of the job file errors name them: `data.images` or `data.testImages`. */
+export interface IdxSource {
   readonly kind: 'idx';
   readonly images: string;
   readonly labels: string;
   readonly split: 'train' | 'test';
 }
+
+/** Noise, for jobs where only speed and memory matter. */
+export interface RandomSource {
+  readonly kind: 'random';
+  /** Images, at least 1. */
+  readonly count: number;
+  readonly seed: number;
+}
+
+/** Where a data set comes from. */
+export type DatasetSource = IdxSource | RandomSource;
 
 /** What the model wants of its data. */
 export interface DatasetWanted {

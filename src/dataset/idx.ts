@@ -1,6 +1,6 @@
 /** A data set in two IDX files, images and labels. Pixels are read batch by batch, straight to where kernels will find them. */
 
-import type { Dataset, DatasetSource, DatasetWanted, ImageShape } from './dataset.ts';
+import type { Dataset, DatasetWanted, IdxSource, ImageShape } from './dataset.ts';
 import { dataError, openIdxFile, readFully, type IdxFile } from './idx-file.ts';
 
 /**
@@ -10,7 +10,7 @@ import { dataError, openIdxFile, readFully, type IdxFile } from './idx-file.ts';
 const LANES = 64;
 
 /** @throws {InputError} as `openDataset` says */
-export async function openIdx(source: DatasetSource, wanted: DatasetWanted): Promise<Dataset> {
+export async function openIdx(source: IdxSource, wanted: DatasetWanted): Promise<Dataset> {
   const key = (name: string): string => (source.split === 'train' ? `data.${name}` : `data.test${capital(name)}`);
   const images = await openIdxFile(source.images, key('images'), [3, 4]);
   try {

@@ -12,13 +12,23 @@ export interface Normalisation {
 }
 
 /** IDX files, as absolute paths. Test files come in pairs or not at all. */
-export interface JobData {
+export interface IdxData {
   readonly kind: 'idx';
   readonly images: string;
   readonly labels: string;
   readonly test?: { readonly images: string; readonly labels: string };
   readonly normalize: Normalisation;
 }
+
+/** Seeded noise, as large as the model's input. There is nothing to learn and nothing to test. */
+export interface RandomData {
+  readonly kind: 'random';
+  /** Images of an epoch. */
+  readonly count: number;
+  readonly normalize: Normalisation;
+}
+
+export type JobData = IdxData | RandomData;
 
 /** Stochastic gradient descent as PyTorch defines it. */
 export interface OptimizerOptions {

@@ -2,7 +2,7 @@
 
 import * as v from 'valibot';
 import type { Activation, Conv2d, Dense, Flatten, Layer, LossKind, MaxPool, Model } from '../model/layers.ts';
-import { zooModel, zooNames } from '../model/zoo.ts';
+import { zooModel, zooNames, type ImageSize } from '../model/zoo.ts';
 import { choose, list, naming, object, real, refuse, text, whole, type Schema } from './schema.ts';
 import { nearest } from './suggest.ts';
 
@@ -128,23 +128,29 @@ const layers: Schema<Layer[]> = v.pipe(
   }),
 );
 
-const writtenOut: Schema<Model> = v.pipe(
+/** The model of a job for images of a size, where the job's data say one: models of the zoo may take any, one that is written out has its own. */
+type ModelOf = (size: ImageSize | undefined) => Model;
+
+const writtenOut: Schema<ModelOf> = v.pipe(
   object({
     name: v.optional(layerName, 'custom'),
     input: list(whole(1, 65_536), '[channels, rows, columns]', { length: 3 }),
     loss,
     layers,
   }),
-  v.transform(({ input, ...rest }): Model => ({ ...rest, input: [input[0]!, input[1]!, input[2]!] })),
+  v.transform(({ input, ...rest }): ModelOf => () => ({ ...rest, input: [input[0]!, input[1]!, input[2]!] })),
 );
 
-const byName: Schema<Model> = v.pipe(
+const byName: Schema<ModelOf> = v.pipe(
   v.string(),
-  v.transform((name) => naming('model', () => zooModel(name))),
+  v.transform((name): ModelOf => {
+    naming('model', () => zooModel(name));
+    return (size) => zooModel(name, size);
+  }),
 );
 
 /** The whole `model` key. Throws what `zooModel` throws. */
-export const modelSchema: Schema<Model> = choose(`${zooNames().join(' or ')}, or {input, loss, layers}`, (input) =>
+export const modelSchema: Schema<ModelOf> = choose(`${zooNames().join(' or ')}, or {input, loss, layers}`, (input) =>
   typeof input === 'string' ? byName : writtenOut,
 );
 

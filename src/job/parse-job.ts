@@ -3,6 +3,7 @@
 import { basename, extname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { InputError } from '../errors.ts';
+import type { Model } from '../model/layers.ts';
 import { activationShapes } from '../model/shapes.ts';
 import type { Job, JobData, Normalisation } from './job.ts';
 import { modelSchema } from './model-schema.ts';
@@ -14,6 +15,7 @@ import {
   object,
   parseFile,
   real,
+  refuse,
   stillToCome,
   text,
   topicName,
@@ -28,22 +30,49 @@ const CHECKPOINT_STEPS = 200;
 
 const path = text('the path of a file', /./);
 
-const kind: Schema<'idx'> = choose('idx', (input) =>
-  input === 'folder' || input === 'random' ? stillToCome('idx') : v.literal('idx', 'idx'),
+/** Batches in an epoch of random data. */
+const RANDOM_BATCHES = 64;
+
+const normalize = v.optional(
+  object({
+    mean: perChannel('a number', () => true),
+    std: perChannel('a number above 0', (value) => value > 0),
+  }),
 );
 
-const data = object({
-  kind,
+const idx = object({
+  kind: v.literal('idx', 'idx'),
   images: path,
   labels: path,
   testImages: v.optional(path),
   testLabels: v.optional(path),
-  normalize: v.optional(
-    object({
-      mean: perChannel('a number', () => true),
-      std: perChannel('a number above 0', (value) => value > 0),
-    }),
+  normalize,
+});
+
+const random = object({
+  kind: v.literal('random', 'random'),
+  size: list(whole(1, 65_536), '[rows, columns], e.g. [416, 416]', { length: 2 }),
+  normalize,
+});
+
+const KINDS = 'idx or random';
+
+/** Some other kind, or none: refused, whatever keys stand beside it. */
+const otherKind: Schema<never> = v.pipe(
+  v.looseObject(
+    { kind: choose(KINDS, (input) => (input === 'folder' ? stillToCome('idx, random') : refuse(KINDS))) },
+    KINDS,
   ),
+  v.transform(({ kind }): never => kind),
+);
+
+type DataFile = v.InferOutput<typeof idx> | v.InferOutput<typeof random>;
+
+const data = choose<DataFile>(`a block with a kind: ${KINDS}`, (input) => {
+  if (typeof input !== 'object' || input === null) return refuse(`a block with a kind: ${KINDS}`);
+  const kind = 'kind' in input ? input.kind : undefined;
+  if (kind === 'random') return random;
+  return kind === 'idx' ? idx : otherKind;
 });
 
 const optimizer = object({
@@ -91,13 +120,15 @@ type JobFile = v.InferOutput<typeof jobFile>;
 export function parseJob(content: string, baseDirectory: string, source: string): Job {
   const file = parseFile(content, source, jobFile);
   return naming(source, () => {
-    activationShapes(file.model);
-    const { model, batch, optimizer, seed, shuffle, mode, plan, checkpoint, init } = file;
+    const { size } = { size: undefined, ...file.data };
+    const model = file.model(size && [size[0]!, size[1]!]);
+    activationShapes(model);
+    const { batch, optimizer, seed, shuffle, mode, plan, checkpoint, init } = file;
     const name = file.name ?? nameOfFile(source);
     return {
       name,
       model,
-      data: resolveData(file, baseDirectory),
+      data: resolveData(file, model, baseDirectory),
       batch,
       until: trainUntil(file),
       optimizer,
@@ -127,7 +158,12 @@ function trainUntil({ epochs, steps }: JobFile): Job['until'] {
   return { epochs };
 }
 
-function resolveData({ data: given, model }: JobFile, baseDirectory: string): JobData {
+function resolveData({ data: given, batch }: JobFile, model: Model, baseDirectory: string): JobData {
+  const normalize = normalisation(given.normalize, model.input[0]);
+  if (given.kind === 'random') {
+    checkSize(given.size, model);
+    return { kind: 'random', count: RANDOM_BATCHES * batch, normalize };
+  }
   const { images, labels, testImages, testLabels } = given;
   if ((testImages === undefined) !== (testLabels === undefined)) {
     const [missing, there] = testImages === undefined ? ['testImages', 'testLabels'] : ['testLabels', 'testImages'];
@@ -142,8 +178,17 @@ function resolveData({ data: given, model }: JobFile, baseDirectory: string): Jo
     images: resolve(baseDirectory, images),
     labels: resolve(baseDirectory, labels),
     ...test,
-    normalize: normalisation(given.normalize, model.input[0]),
+    normalize,
   };
+}
+
+/** Models with dense layers, and those that are written out, have a size of their own. */
+function checkSize(size: readonly number[], { name, input }: Model): void {
+  if (size[0] === input[1] && size[1] === input[2]) return;
+  throw new InputError(
+    'keyInvalid',
+    `data.size: got [${size.join(', ')}], want [${input[1]}, ${input[2]}], the rows and columns of ${name}'s input`,
+  );
 }
 
 function normalisation(given: JobFile['data']['normalize'], channels: number): Normalisation {

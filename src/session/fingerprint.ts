@@ -18,7 +18,8 @@ export interface Fingerprint {
 export async function fingerprintOf({ train, test }: JobData, { step, tensors }: Start): Promise<Fingerprint> {
   const data = createHash('sha256');
   for (const dataset of test ? [train, test] : [train]) {
-    data.update(dataset.labels).update(await sample(dataset));
+    data.update(dataset.labels);
+    await sample(dataset, (image) => data.update(image));
   }
   const start = createHash('sha256').update(`${step}\n`);
   for (const [name, values] of [...tensors].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
@@ -27,13 +28,15 @@ export async function fingerprintOf({ train, test }: JobData, { step, tensors }:
   return { dataHash: data.digest('hex').slice(0, 16), startHash: start.digest('hex').slice(0, 16) };
 }
 
-async function sample(dataset: Dataset): Promise<Uint8Array> {
+/** One image at a time: 64 of a camera's would be more than the node needs for training. */
+async function sample(dataset: Dataset, take: (image: Uint8Array) => void): Promise<void> {
   const count = Math.min(IMAGES, dataset.count);
-  const indices = Array.from({ length: count }, (_, k) => Math.floor((k * dataset.count) / count));
   const [channels, rows, columns] = dataset.shape;
-  const bytes = new Uint8Array(count * channels * rows * columns);
-  await dataset.read(indices, bytes);
-  return bytes;
+  const image = new Uint8Array(channels * rows * columns);
+  for (let k = 0; k < count; k++) {
+    await dataset.read([Math.floor((k * dataset.count) / count)], image);
+    take(image);
+  }
 }
 
 /**

@@ -39,6 +39,10 @@ export interface JobData {
 export async function openData(job: Job): Promise<JobData> {
   const [classes] = activationShapes(job.model).at(-1)!;
   const wanted = { classes: job.model.loss === 'softmaxCrossEntropy' ? classes : 256, shape: job.model.input };
+  if (job.data.kind === 'random') {
+    const { count } = job.data;
+    return { train: await openDataset({ kind: 'random', count, seed: job.seed }, wanted), test: undefined };
+  }
   const { images, labels, test } = job.data;
   const train = await openDataset({ kind: 'idx', images, labels, split: 'train' }, wanted);
   if (!test) return { train, test: undefined };

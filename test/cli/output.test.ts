@@ -79,6 +79,36 @@ test('train for people ends with a table, the accuracy and where things lie, and
   t.false((await runCommand(t, ['plan', job], { cwd: folder })).stdout.includes(ESCAPE));
 });
 
+test('plan shows the front of YOLOv2 on random data, at the size of images that the job says', async (t) => {
+  const data = { kind: 'random', size: [96, 64] };
+  const job = await writeJob(
+    await scratch(t),
+    digitsJob({ images: '', labels: '', testImages: '', testLabels: '' }, { model: 'yolov2-front', data, batch: 1 }),
+  );
+  const { code, stdout, stderr } = await runCommand(t, ['plan', job, '--grid', '1x1', '--json']);
+  t.is(code, 0, stderr);
+  const plan = JSON.parse(stdout) as { model: string; stages: { layers: number[]; owned: unknown }[] };
+  t.is(plan.model, 'yolov2-front');
+  t.deepEqual(
+    plan.stages.map(({ layers }) => layers),
+    [
+      [0, 2],
+      [2, 4],
+      [4, 8],
+      [8, 12],
+      [12, 16],
+    ],
+  );
+  t.deepEqual(plan.stages.at(-1)!.owned, {
+    node1: [
+      [0, 1],
+      [0, 256],
+      [0, 6],
+      [0, 4],
+    ],
+  });
+});
+
 test('plan --json has the documented keys, and --svg draws well-formed XML', async (t) => {
   const folder = await scratch(t);
   const job = await writeJob(folder, digitsJob(await someDigits(folder, 64, 64), { plan: { grid: '2x3' } }));

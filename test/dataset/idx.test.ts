@@ -2,14 +2,14 @@ import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
-import type { DatasetSource } from '../../src/dataset/dataset.ts';
+import type { IdxSource } from '../../src/dataset/dataset.ts';
 import { openDataset } from '../../src/dataset/open-dataset.ts';
 import { InputError } from '../../src/errors.ts';
 import { idxBytes, pixel, temporaryDirectory, writeImages } from '../support/idx.ts';
 
 const WANTED = { classes: 10, shape: [1, 3, 4] } as const;
 
-async function source(count = 20): Promise<DatasetSource> {
+async function source(count = 20): Promise<IdxSource> {
   return { kind: 'idx', split: 'train', ...(await writeImages(count, [3, 4])) };
 }
 

