@@ -48,6 +48,7 @@ export function compileIteration(request: IterationRequest): {
     collect: evenSpan.collect,
     send: nearestFirst(evenSpan.send, rank, request.plan.devices.length),
     calls: [even!.calls.slice(evenSpan.start, evenSpan.end), odd!.calls.slice(oddSpan.start, oddSpan.end)],
+    layers: even!.layers.slice(evenSpan.start, evenSpan.end),
   });
   const phases = (name: 'forward' | 'backward' | 'reduce' | 'update') =>
     even!.spans[name].map((span, index) => phase(span, odd!.spans[name][index]!));
@@ -90,6 +91,7 @@ interface Addresses {
 
 interface Emitted {
   readonly calls: readonly KernelCall[];
+  readonly layers: readonly (number | undefined)[];
   readonly end: number;
   readonly spans: Spans;
   readonly outputs: readonly (Readable | undefined)[];
@@ -116,11 +118,12 @@ function emitIteration(request: IterationRequest, parity: 0 | 1, addresses: Addr
   const spans = request.variant.kind === 'checkpoint' ? emitCheckpoint(emission) : emitStep(emission);
   // Owners read gradients in the update, whatever the order in which stages are reduced before it.
   emission.parameterGradients.forEach((address) => linker.keep(address));
-  const { calls, end, locate } = linker.link(request.storage.end);
+  const { calls, layers, end, locate } = linker.link(request.storage.end);
   const readable = (stored: Stored | undefined): Readable | undefined =>
     stored && { box: stored.box, view: { ...stored.view, offset: locate(stored.view.offset) } };
   return {
     calls,
+    layers,
     end,
     spans,
     outputs: emission.activations.map((stored) => readable(stored.at(-1))),
@@ -178,6 +181,7 @@ const NO_MESSAGES: SpanMessages = { receive: [], send: [] };
 
 function span({ linker }: Emission, { receive, send, collect = [] }: SpanMessages, emit: () => void): Span {
   const start = linker.position;
+  linker.layer = undefined;
   emit();
   const ids = (messages: readonly Message[]) => messages.map(({ id }) => id);
   return { start, end: linker.position, receive: ids(receive), send, collect: ids(collect) };

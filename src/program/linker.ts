@@ -34,13 +34,25 @@ interface Buffer {
   last: number;
 }
 
+/** A program whose buffers have their places. */
+interface Linked {
+  readonly calls: readonly KernelCall[];
+  /** By call: the layer that it was emitted for. */
+  readonly layers: readonly (number | undefined)[];
+  readonly end: number;
+  locate(address: number): number;
+}
+
 export function align(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
 /** Collects the calls of one program and the buffers they use. */
 export class Linker {
+  /** Index of the layer of the model that calls are emitted for, or undefined for none: it says where a step's time goes. */
+  layer: number | undefined;
   readonly #calls: KernelCall[] = [];
+  readonly #layers: (number | undefined)[] = [];
   readonly #buffers: Buffer[] = [];
   #next = VIRTUAL;
 
@@ -55,6 +67,7 @@ export class Linker {
   /** Appends a call. @returns its position */
   emit(call: KernelCall): number {
     const position = this.#calls.push(call) - 1;
+    this.#layers.push(this.layer);
     visitAddresses(call, (address) => {
       if (address >= VIRTUAL) touch(this.#bufferAt(address), position);
       return address;
@@ -75,9 +88,9 @@ export class Linker {
   /**
    * Places the buffers, largest first, each at the lowest address where nothing lives at the same time.
    * @param base first free byte of the arena
-   * @returns the calls with final addresses, the arena's end, and the final place of an address handed out before
+   * @returns the calls with final addresses and the layer of each, the arena's end, and the final place of an address handed out before
    */
-  link(base: number): { readonly calls: readonly KernelCall[]; readonly end: number; locate(address: number): number } {
+  link(base: number): Linked {
     const places = new Map<Buffer, number>();
     let end = base;
     for (const buffer of this.#buffers.filter(({ last }) => last >= 0).toSorted(bySize)) {
@@ -90,7 +103,7 @@ export class Linker {
       const buffer = this.#bufferAt(address);
       return (places.get(buffer) ?? base) + (address - buffer.base);
     };
-    return { calls: this.#calls.map((call) => visitAddresses(call, locate)), end, locate };
+    return { calls: this.#calls.map((call) => visitAddresses(call, locate)), layers: this.#layers, end, locate };
   }
 
   #bufferAt(address: number): Buffer {

@@ -12,6 +12,8 @@ export interface Phase {
   readonly receive: readonly number[];
   /** Calls for even and for odd iterations: only slots and staging differ. */
   readonly calls: readonly [even: readonly KernelCall[], odd: readonly KernelCall[]];
+  /** By call: index of the layer of the model that it works for, undefined where it is none. */
+  readonly layers: readonly (number | undefined)[];
   /** Messages whose send regions the calls filled, nearest higher rank first, so that links do not collide. */
   readonly send: readonly Message[];
   /** Ids of the messages that must have arrived when the phase ends; no call reads them, so that nobody waits before it has sent. */

@@ -16,6 +16,7 @@ import { emitPack, slotViews } from './transfers.ts';
 /** Forward: assemble the input box, compute every layer on its region, pack what the next stage's neighbours need. */
 export function emitForwardStage(emission: Emission, stage: number): void {
   if (takesPart(emission, stage)) {
+    emission.linker.layer = emission.stages[stage]!.layers[0];
     const stored = reserveInput(emission, stage);
     if (stage === 0) emitPixels(emission, stored);
     else emitGatherInput(emission, stage, stored);
@@ -85,6 +86,7 @@ function emitLayers(emission: Emission, stage: number, input: Stored): void {
   const { start, layers, regions } = stageParts(emission, stage);
   const stored = [input];
   layers.forEach((layer, l) => {
+    linker.layer = start + l;
     const consumer = layers[l + 1] && { layer: layers[l + 1]!, output: regions[l + 2]! };
     const output = reserveActivation(linker, regions[l + 1]!, { vector: !isSpatial(layer), consumer });
     emitForward(linker, { layer, input: stored[l]!, output, parameters: addressesOf(emission, start + l) });
@@ -149,6 +151,7 @@ function wantsInputGradient({ model, stages }: Emission, stage: number, l: numbe
 export function emitBackwardStage(emission: Emission, stage: number): void {
   const { linker, gradients } = emission;
   if (takesPart(emission, stage) && learnsBefore(emission.plan, stage + 1)) {
+    linker.layer = emission.stages[stage]!.layers[1] - 1;
     if (stage < emission.stages.length - 1) gradients[stage]!.output = emitSumGradient(emission, stage);
     emitLayersBackward(emission, stage);
   }
@@ -188,6 +191,7 @@ function emitLayersBackward(emission: Emission, stage: number): void {
   let outputGradient = emission.gradients[stage]!.output!;
   for (let l = layers.length - 1; l >= 0; l--) {
     const layer = layers[l]!;
+    linker.layer = start + l;
     reserveParameterGradients(emission, start + l);
     const wanted = wantsInputGradient(emission, stage, l);
     const inputGradient = wanted ? reserveLayerGradient(emission, stage, l) : undefined;
