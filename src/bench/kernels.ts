@@ -4,11 +4,12 @@
  */
 
 import type { Arena, Engine } from '../kernels/engine.ts';
-import { instantiate, loadKernels, type Kernels } from '../kernels/loader.ts';
+import { instantiate, loadKernels } from '../kernels/loader.ts';
 import { createEngine } from '../kernels/wasm-engine.ts';
 import type { KernelCall } from '../tensor/call.ts';
 import { FLOAT_BYTES } from '../tensor/view.ts';
 import { callsOf, type BenchLayer, type BenchPass } from './kernel-calls.ts';
+import { measurePeak } from './peak.ts';
 
 /** Layers of YOLOv2 at 608 x 608, and those of LeNet-5 on tiles of a 2x2 grid, 64 images at once. */
 export const BENCH_LAYERS: readonly BenchLayer[] = [
@@ -46,7 +47,6 @@ export interface KernelBenchOptions {
 /** Repetitions before any is counted: by then V8 has optimised the kernel. */
 const WARM_UP = 3;
 const LEAST_REPETITIONS = 5;
-const PEAK_ITERATIONS = 300_000;
 
 /**
  * Measures every pass of every layer.
@@ -64,16 +64,6 @@ export async function benchKernels(options: KernelBenchOptions = {}): Promise<re
     peakGflops = Math.max(peakGflops, measurePeak(kernels));
   }
   return timed.map((timing) => ({ ...timing, peakGflops, shareOfPeak: timing.gflops / peakGflops }));
-}
-
-/** GFLOP/s of multiply-add in registers, in the calling thread: the best of a few, the first ones warm up. */
-function measurePeak(kernels: Kernels): number {
-  const rates = Array.from({ length: 8 }, () => {
-    const began = performance.now();
-    kernels.multiplyAddPeak(PEAK_ITERATIONS, 0.999, 1e-3);
-    return (kernels.multiplyAddFlops() * PEAK_ITERATIONS) / (performance.now() - began) / 1e6;
-  });
-  return Math.max(...rates);
 }
 
 async function timeLayer(

@@ -1,0 +1,15 @@
+/** The peak: what one core can do with f32x4 multiplications and additions in registers. Shares are shares of it, measured in the same run. */
+
+import type { Kernels } from '../kernels/loader.ts';
+
+const ITERATIONS = 300_000;
+
+/** GFLOP/s of multiply-add in registers, in the calling thread: the best of a few, the first ones warm up. */
+export function measurePeak(kernels: Kernels): number {
+  const rates = Array.from({ length: 8 }, () => {
+    const began = performance.now();
+    kernels.multiplyAddPeak(ITERATIONS, 0.999, 1e-3);
+    return (kernels.multiplyAddFlops() * ITERATIONS) / (performance.now() - began) / 1e6;
+  });
+  return Math.max(...rates);
+}
