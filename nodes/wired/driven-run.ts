@@ -3,6 +3,7 @@
 import { RunError, stageWork, type DriveContext, type Result, type Run, type Tensor } from 'mqtile';
 import type { FlowMessage } from '../red.ts';
 import { outcomeOf, tensorOf, type Answer, type Outcome } from './messages.ts';
+import { partOf } from './part.ts';
 import { nameOf, type Role } from './role.ts';
 
 /** Takes what a role has to send. */
@@ -147,7 +148,7 @@ export class DrivenRun {
   async #forward(stage: number, message: FlowMessage): Promise<Answer> {
     const tensor = await this.#run.forward(stage, tensorOf(message, { kind: 'forward', stage }));
     this.#activations.set(stage, tensor);
-    return { payload: {}, tensor, stage, multiplyAdds: this.#work(stage).forward };
+    return { payload: {}, tensor, stage, multiplyAdds: this.#work(stage).forward, about: this.#part(stage) };
   }
 
   async #loss(message: FlowMessage): Promise<Answer> {
@@ -164,7 +165,7 @@ export class DrivenRun {
     }
     const tensor = await this.#run.backward(activation, gradient);
     this.#unreduced.add(stage);
-    return { payload: {}, tensor, stage, multiplyAdds: this.#work(stage).backward };
+    return { payload: {}, tensor, stage, multiplyAdds: this.#work(stage).backward, about: this.#part(stage) };
   }
 
   /** Sums the stage of the message and those behind it: wired behind every backward one at a time, behind the last one all of them. */
@@ -191,6 +192,11 @@ export class DrivenRun {
     const { loss, correct, samples } = await this.#run.update();
     this.#open = false;
     return { payload: { loss, accuracy: correct / samples, samples } };
+  }
+
+  #part(stage: number): string {
+    const { plan } = this.about;
+    return partOf(plan, stage, plan.devices.indexOf(this.#device));
   }
 
   #work(stage: number): { readonly forward: number; readonly backward: number } {

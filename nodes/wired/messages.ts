@@ -17,6 +17,8 @@ export interface Answer {
   readonly tensor?: Tensor;
   readonly stage?: number;
   readonly multiplyAdds?: number;
+  /** What it worked on, for people. */
+  readonly about?: string;
 }
 
 /** A call and where it was made. */
@@ -34,7 +36,7 @@ export interface Call {
 }
 
 export function outcomeOf({ role, message, answer, computeMs, run, device, epoch, step }: Call): Outcome {
-  const { payload, tensor, stage, multiplyAdds = 0 } = answer;
+  const { payload, tensor, stage, multiplyAdds = 0, about = '' } = answer;
   const phase = role.kind === 'dataset' ? 'batch' : role.kind;
   const speed = multiplyAdds > 0 ? { gflops: round(gigaflops(multiplyAdds, computeMs)) } : {};
   const counted = stage === undefined ? {} : { stage: stage + 1 };
@@ -50,7 +52,7 @@ export function outcomeOf({ role, message, answer, computeMs, run, device, epoch
     work: {
       computeMs,
       multiplyAdds,
-      about: stage === undefined || !tensor ? '' : `stage ${stage + 1} · ${boxOf(tensor)}`,
+      about,
     },
   };
 }
@@ -62,12 +64,6 @@ export function tensorOf({ tensor }: FlowMessage, role: Role): Tensor {
     'tensorMissing',
     `${nameOf(role)}: msg.tensor: got ${tensor === undefined ? 'nothing' : typeof tensor}, want the tensor that the MQTile node before it sent`,
   );
-}
-
-function boxOf(tensor: Tensor): string {
-  return tensor.box.every(([start, end]) => end > start)
-    ? tensor.box.map(([start, end]) => `${start}:${end}`).join(' ')
-    : 'nothing here';
 }
 
 /** To a thousandth: messages are read by people. */

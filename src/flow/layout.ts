@@ -20,7 +20,8 @@ const NODES_A_ROW = 5;
 const LEFT = 40;
 const COMMAND_X = 110;
 const CHAIN_X = 330;
-const COLUMN = 220;
+/** Wide enough for a status of one node beside the next one. */
+const COLUMN = 260;
 
 const TITLE_Y = 40;
 const FIRST_Y = 140;
