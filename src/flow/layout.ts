@@ -21,7 +21,7 @@ const LEFT = 40;
 const COMMAND_X = 110;
 const CHAIN_X = 330;
 /** Wide enough for a status of one node beside the next one. */
-const COLUMN = 260;
+const COLUMN = 240;
 
 const TITLE_Y = 40;
 const FIRST_Y = 140;

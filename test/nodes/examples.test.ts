@@ -65,7 +65,7 @@ test.serial('every example flow imports from the Examples menu and deploys witho
 
 /** The whole flow beside our part of the palette, without passing notices. */
 async function takePicture(page: Page): Promise<void> {
-  await page.resize(1560, 780);
+  await page.resize(1680, 780);
   await page.evaluate(`RED.actions.invoke('core:toggle-right-sidebar'); $('.red-ui-notification').remove()`);
   await page.evaluate(`void $('#red-ui-palette-search input').searchBox('value', 'mqtile')`);
   await page.until(`$('#red-ui-palette-container .red-ui-palette-node:visible').length === ${WIRED}`);
