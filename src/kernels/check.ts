@@ -5,8 +5,9 @@
 
 import { KernelError } from '../errors.ts';
 import type { KernelCall } from '../tensor/call.ts';
-import { NEEDS, type Needs } from './needs.ts';
+import { NEEDS } from './needs.ts';
 import { applyTo } from './per-call.ts';
+import type { Needs } from './rules.ts';
 
 /**
  * Checks calls against an arena of `bytes` bytes.

@@ -6,6 +6,7 @@
 import {
   ROW_BLOCK,
   type ConvolveCall,
+  type ConvolveDepthwiseCall,
   type ConvolveWeightsCall,
   type KernelCall,
   type MaxPoolBackwardCall,
@@ -40,17 +41,20 @@ const OPCODES: { readonly [Kind in KernelCall['kind']]: number } = {
   meanSquares: 18,
   sgd: 19,
   checksum: 20,
+  convolveDepthwise: 21,
+  convolveDepthwiseWeights: 22,
 };
 
 /** Blocks are padded to a multiple of this. */
 const ALIGNMENT_WORDS = 4;
 
-/** Working memory inside blocks, in words: a walk over rows, eight float64 sums, a product, its terms, a tile of 32 float64 sums. */
+/** Working memory inside blocks, in words: a walk over rows, eight float64 sums, a product, its terms, a tile of 32 float64 sums, five float64 sums. */
 const WALK_WORDS = 8;
 const SUMS_WORDS = 16;
 const PRODUCT_WORDS = 7;
 const TERMS_WORDS = 5;
 const TILE_WORDS = 64;
+const TAP_SUMS_WORDS = 10;
 
 /** Source bytes of a strip of rows, all channels together, that a core keeps in its second cache. */
 const STRIP_BYTES = 128 * 1024;
@@ -115,6 +119,14 @@ const BLOCKS: PerCall<readonly number[]> = {
     return [weights, gradient, momentum, length, rate, float32(coefficient), float32(weightDecay)];
   },
   checksum: ({ offset, bytes, target }) => [offset, bytes, target],
+  convolveDepthwise: (call) => {
+    const fields = [call.weights, call.kernelTaps * FLOAT_BYTES, call.bias, float32(call.slope), call.taps.length];
+    return [...viewsWords(call.source, call.target), ...fields, ...tapPairs(call)];
+  },
+  convolveDepthwiseWeights: (call) => {
+    const fields = [call.target, call.kernelTaps * FLOAT_BYTES, call.taps.length, ...room(TAP_SUMS_WORDS)];
+    return [...viewsWords(call.source, call.gradient), ...fields, ...tapPairs(call)];
+  },
 };
 
 function viewsWords(...views: readonly View[]): readonly number[] {
@@ -156,6 +168,11 @@ function convolveWeightsBlock(call: ConvolveWeightsCall): readonly number[] {
   const { source, gradient, target, scratch, kernelTaps, taps, tapIndex } = call;
   const working = room(WALK_WORDS + SUMS_WORDS);
   return [...viewsWords(source, gradient), target, scratch, kernelTaps, taps.length, ...working, ...taps, ...tapIndex];
+}
+
+/** For each tap its byte offset from the pixel, and that in the kernel. */
+function tapPairs({ taps, tapIndex }: Pick<ConvolveDepthwiseCall, 'taps' | 'tapIndex'>): readonly number[] {
+  return taps.flatMap((tap, t) => [tap, tapIndex[t]! * FLOAT_BYTES]);
 }
 
 function windowWords({ kernel, stride, originY, originX }: MaxPoolCall | MaxPoolBackwardCall): readonly number[] {

@@ -1,28 +1,23 @@
 /** What each kind of kernel call touches, and what it demands of its shapes. */
 
-import {
-  convolveWeightsScratch,
-  packedWeightsBytes,
-  type ConvolveCall,
-  type ConvolveWeightsCall,
-  type MaxPoolBackwardCall,
-  type MaxPoolCall,
-  type MeanSquaresCall,
-  type PackCall,
-  type PackWeightsCall,
-  type SoftmaxCrossEntropyCall,
+import type {
+  MaxPoolBackwardCall,
+  MaxPoolCall,
+  MeanSquaresCall,
+  PackCall,
+  SoftmaxCrossEntropyCall,
 } from '../tensor/call.ts';
 import { FLOAT_BYTES, type View } from '../tensor/view.ts';
+import {
+  convolveDepthwiseNeeds,
+  convolveDepthwiseWeightsNeeds,
+  convolveNeeds,
+  convolveWeightsNeeds,
+  packWeightsNeeds,
+} from './convolution-needs.ts';
 import type { PerCall } from './per-call.ts';
-import { listSpan, tapsSpan, viewSpan, withBorder, type Span } from './span.ts';
-
-/** A condition of a call, and what to say when it does not hold. */
-type Rule = readonly [holds: boolean, text: string];
-
-export interface Needs {
-  readonly spans: readonly Span[];
-  readonly rules?: readonly Rule[];
-}
+import { pairNeeds, pixelsTouch, sameExtent, type Needs, type Rule } from './rules.ts';
+import { listSpan, viewSpan, withBorder, type Span } from './span.ts';
 
 /** The needs of every kind of call. */
 export const NEEDS: PerCall<Needs> = {
@@ -38,6 +33,8 @@ export const NEEDS: PerCall<Needs> = {
   packWeights: packWeightsNeeds,
   convolve: convolveNeeds,
   convolveWeights: convolveWeightsNeeds,
+  convolveDepthwise: convolveDepthwiseNeeds,
+  convolveDepthwiseWeights: convolveDepthwiseWeightsNeeds,
   sumPlanes: ({ source, target }) => ({
     spans: [viewSpan('source', source), listSpan('target', target, source.extent[1])],
     rules: [pixelsTouch('source', source)],
@@ -84,28 +81,6 @@ export const NEEDS: PerCall<Needs> = {
   }),
 };
 
-/** Two views of equal extents. */
-function pairNeeds(views: Readonly<Record<string, View>>, rules: readonly Rule[] = []): Needs {
-  const [a, b] = Object.values(views);
-  return {
-    spans: Object.entries(views).map(([name, view]) => viewSpan(name, view)),
-    rules: [sameExtent(a!, b!), ...rules],
-  };
-}
-
-function sameExtent(a: View, b: View): Rule {
-  const same = a.extent.every((extent, axis) => extent === b.extent[axis]);
-  return [same, `extents differ: ${a.extent.join('x')} and ${b.extent.join('x')}`];
-}
-
-/** Kernels that load whole vectors want pixels side by side. */
-function pixelsTouch(name: string, { extent, strides }: View): Rule {
-  return [
-    extent[3] <= 1 || strides[3] === FLOAT_BYTES,
-    `${name} has a pixel stride of ${strides[3]}, wanted ${FLOAT_BYTES}`,
-  ];
-}
-
 function packNeeds({ source, offset, start, chunkBytes, gapBytes }: PackCall): Needs {
   const bytes = source.extent.reduce((product, extent) => product * extent, FLOAT_BYTES);
   const place = (byte: number): number => offset + byte + Math.floor(byte / chunkBytes) * gapBytes;
@@ -117,63 +92,6 @@ function packNeeds({ source, offset, start, chunkBytes, gapBytes }: PackCall): N
   return {
     spans: [viewSpan('source', source), listSpan('message', place(start), cells)],
     rules: [whole('chunkBytes', chunkBytes, FLOAT_BYTES), whole('gapBytes', gapBytes, 0), whole('start', start, 0)],
-  };
-}
-
-function packWeightsNeeds({ weights, packed, rows, columns, rowStride, columnStride, taps }: PackWeightsCall): Needs {
-  const view: View = {
-    offset: weights,
-    extent: [Math.min(1, taps.length), rows, columns, 1],
-    strides: [0, rowStride * FLOAT_BYTES, columnStride * FLOAT_BYTES, 0],
-  };
-  return {
-    spans: [
-      tapsSpan(
-        'weights',
-        view,
-        taps.map((tap) => tap * FLOAT_BYTES),
-      ),
-      listSpan('packed', packed, packedWeightsBytes(rows, columns, taps.length) / FLOAT_BYTES),
-    ],
-  };
-}
-
-function convolveNeeds({ source, target, packed, taps, bias }: ConvolveCall): Needs {
-  const [samples, rows, height, width] = target.extent;
-  const columns = source.extent[1];
-  const read: View = { ...source, extent: [samples, rows === 0 ? 0 : columns, height, width] };
-  return {
-    spans: [
-      tapsSpan('source', read, taps),
-      viewSpan('target', target),
-      listSpan('packed', packed, packedWeightsBytes(rows, columns, taps.length) / FLOAT_BYTES),
-      listSpan('bias', bias, bias === 0 ? 0 : rows),
-    ],
-    rules: [pixelsTouch('source', read), pixelsTouch('target', target)],
-  };
-}
-
-function convolveWeightsNeeds(call: ConvolveWeightsCall): Needs {
-  const { source, gradient, taps, tapIndex, kernelTaps } = call;
-  const [samples, outputs, height, width] = gradient.extent;
-  const inputs = source.extent[1];
-  // Whole vectors of four pixels are read, past the last column of each row.
-  const wholeVectors = Math.ceil(width / 4) * 4;
-  const read: View = { ...source, extent: [samples, outputs === 0 ? 0 : inputs, height, wholeVectors] };
-  const gradientRead: View = { ...gradient, extent: [samples, outputs, height, wholeVectors] };
-  return {
-    spans: [
-      tapsSpan('source', read, taps),
-      viewSpan('gradient', gradientRead),
-      listSpan('target', call.target, outputs * inputs * kernelTaps),
-      listSpan('scratch', call.scratch, convolveWeightsScratch(inputs, taps.length) / 8, 8),
-    ],
-    rules: [
-      pixelsTouch('source', read),
-      pixelsTouch('gradient', gradientRead),
-      [taps.length === tapIndex.length, `${taps.length} taps with ${tapIndex.length} indices`],
-      [tapIndex.every((index) => index >= 0 && index < kernelTaps), `a tap index outside a kernel of ${kernelTaps}`],
-    ],
   };
 }
 

@@ -114,6 +114,41 @@ export interface ConvolveWeightsCall {
   readonly scratch: number;
 }
 
+/**
+ * Depthwise convolution at stride 1 over planes with their halo, the work of forward and, with mirrored taps, of the input gradient:
+ * target[n, c, y, x] = act(bias[c] + Σ_t weights[c·kernelTaps + tapIndex[t]] · source[n, c, (y, x) at + taps[t] bytes]).
+ * Weights lie as PyTorch has them (channels x 1 x k x k). Each output is one float32 sum, tap by tap.
+ * Source and target have pixel stride 4 and the same channels; `source.offset` is as in {@link ConvolveCall}.
+ */
+export interface ConvolveDepthwiseCall {
+  readonly kind: 'convolveDepthwise';
+  readonly source: View;
+  readonly target: View;
+  readonly weights: number;
+  readonly taps: readonly number[];
+  readonly tapIndex: readonly number[];
+  readonly kernelTaps: number;
+  /** Offset of one float per channel, or 0 for none. */
+  readonly bias: number;
+  /** As in {@link ConvolveCall}. */
+  readonly slope: number;
+}
+
+/**
+ * Weight gradient of a depthwise convolution:
+ * target[c·kernelTaps + tapIndex[t]] = Σ_n Σ_y Σ_x gradient[n, c, y, x] · source[n, c, (y, x) at + taps[t] bytes].
+ * Sums, and what lies behind the rows, as in {@link ConvolveWeightsCall}.
+ */
+export interface ConvolveDepthwiseWeightsCall {
+  readonly kind: 'convolveDepthwiseWeights';
+  readonly source: View;
+  readonly gradient: View;
+  readonly taps: readonly number[];
+  readonly tapIndex: readonly number[];
+  readonly kernelTaps: number;
+  readonly target: number;
+}
+
 /** target[c] = Σ_n Σ_y Σ_x source[n, c, y, x]: bias gradients; float32 lane partials over at most 512 terms, then float64. */
 export interface SumPlanesCall {
   readonly kind: 'sumPlanes';
@@ -245,6 +280,8 @@ export type KernelCall =
   | PackWeightsCall
   | ConvolveCall
   | ConvolveWeightsCall
+  | ConvolveDepthwiseCall
+  | ConvolveDepthwiseWeightsCall
   | SumPlanesCall
   | ActivationBackwardCall
   | MaxPoolCall

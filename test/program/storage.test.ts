@@ -102,6 +102,8 @@ const WRITTEN: Readonly<Record<KernelCall['kind'], readonly string[]>> = {
   packWeights: ['packed'],
   convolve: ['target'],
   convolveWeights: ['target', 'scratch'],
+  convolveDepthwise: ['target'],
+  convolveDepthwiseWeights: ['target'],
   sumPlanes: ['target'],
   activationBackward: ['gradient'],
   maxPool: ['target'],

@@ -9,6 +9,8 @@ import { activationBackward } from './activation';
 import { checksum } from './checksum';
 import { convolve } from './convolve';
 import { convolveWeights } from './convolve-weights';
+import { convolveDepthwise } from './depthwise';
+import { convolveDepthwiseWeights } from './depthwise-weights';
 import { dense, denseInput, denseWeights } from './dense';
 import { meanSquares, softmaxCrossEntropy } from './loss';
 import { add, clearBorder, copy, pack, pixels, zero } from './move';
@@ -24,7 +26,7 @@ const HEAD_BYTES: usize = 16;
 
 /** The layout of parameter blocks that this build understands; src/kernels/loader.ts has the same number. */
 export function blockVersion(): i32 {
-  return 2;
+  return 3;
 }
 
 /** Executes `count` calls that are encoded one after the other at `at`. Traps at an opcode that does not exist. */
@@ -57,6 +59,8 @@ function call(opcode: i32, block: usize): void {
     case 18: return meanSquares(block);
     case 19: return sgd(block);
     case 20: return checksum(block);
+    case 21: return convolveDepthwise(block);
+    case 22: return convolveDepthwiseWeights(block);
     default: unreachable();
   }
 }

@@ -5,6 +5,7 @@ import type { CallOf } from '../per-call.ts';
 import { activationBackward } from './activation.ts';
 import { checksum } from './checksum.ts';
 import { convolve, convolveWeights, packWeights, sumPlanes } from './convolution.ts';
+import { convolveDepthwise, convolveDepthwiseWeights } from './depthwise.ts';
 import { dense, denseInput, denseWeights } from './dense.ts';
 import { meanSquares, softmaxCrossEntropy } from './loss.ts';
 import type { Memory } from './memory.ts';
@@ -35,6 +36,8 @@ const KERNELS: Kernels = {
   meanSquares,
   sgd,
   checksum,
+  convolveDepthwise,
+  convolveDepthwiseWeights,
 };
 
 /** Executes one call. */
