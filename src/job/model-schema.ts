@@ -1,7 +1,17 @@
 /** The model of a job file: a name from the zoo, or layers written out. Short forms are filled in here. */
 
 import * as v from 'valibot';
-import type { Activation, Conv2d, Dense, Flatten, Layer, LossKind, MaxPool, Model } from '../model/layers.ts';
+import {
+  windowReach,
+  type Activation,
+  type Conv2d,
+  type Dense,
+  type Flatten,
+  type Layer,
+  type LossKind,
+  type MaxPool,
+  type Model,
+} from '../model/layers.ts';
 import { zooModel, zooNames, type ImageSize } from '../model/zoo.ts';
 import { choose, list, naming, object, real, refuse, text, whole, type Schema } from './schema.ts';
 import { nearest } from './suggest.ts';
@@ -10,6 +20,7 @@ import { nearest } from './suggest.ts';
 const LEAKY_SLOPE = 0.1;
 
 const LARGEST_KERNEL = 15;
+const LARGEST_DILATION = 16;
 
 const layerName = text('a name of 1 to 32 letters, digits, hyphens or underscores', /^[A-Za-z0-9_-]{1,32}$/);
 
@@ -36,16 +47,28 @@ const conv2d: Schema<Conv2d> = v.pipe(
     filters: whole(1, 65_536),
     kernel: whole(1, LARGEST_KERNEL),
     stride: v.optional(whole(1, LARGEST_KERNEL), 1),
-    padding: v.optional(whole(0, LARGEST_KERNEL), 0),
+    padding: v.optional(whole(0, LARGEST_DILATION * LARGEST_KERNEL), 0),
+    dilation: v.optional(whole(1, LARGEST_DILATION), 1),
+    groups: v.optional(whole(1, 65_536), 1),
     activation: v.optional(activation),
   }),
   v.forward(
-    v.check(({ kernel, padding }) => padding < kernel, 'a padding smaller than the kernel'),
+    v.check(
+      (window) => window.padding < windowReach(window),
+      ({ input }) =>
+        `a padding smaller than the kernel${input.dilation > 1 ? `, which spans ${windowReach(input)}` : ''}`,
+    ),
     ['padding'],
   ),
-  v.transform(({ activation: given, ...rest }): Conv2d => ({
+  v.forward(
+    v.check(({ filters, groups }) => filters % groups === 0, 'a number that divides the filters'),
+    ['groups'],
+  ),
+  v.transform(({ activation: given, dilation, groups, ...rest }): Conv2d => ({
     kind: 'conv2d',
     ...rest,
+    ...(dilation > 1 && { dilation }),
+    ...(groups > 1 && { groups }),
     activation: given ?? { kind: 'identity' },
   })),
 );

@@ -4,7 +4,10 @@
 export type Activation =
   { readonly kind: 'identity' } | { readonly kind: 'relu' } | { readonly kind: 'leakyRelu'; readonly slope: number };
 
-/** Convolution with square kernel, then bias, then activation. Weights `filters x inputs x kernel x kernel` (OIHW). */
+/**
+ * Convolution with square kernel, then bias, then activation. Weights `filters x inputs / groups x kernel x kernel` (OIHW): group g of the
+ * filters sees group g of the input channels. `dilation` and `groups` are left out where they are 1, so that a model has one form and one hash.
+ */
 export interface Conv2d {
   readonly kind: 'conv2d';
   readonly name: string;
@@ -12,6 +15,9 @@ export interface Conv2d {
   readonly kernel: number;
   readonly stride: number;
   readonly padding: number;
+  /** Distance of neighbouring taps in pixels. */
+  readonly dilation?: number;
+  readonly groups?: number;
   readonly activation: Activation;
 }
 
@@ -37,6 +43,11 @@ export interface Dense {
 }
 
 export type Layer = Conv2d | MaxPool | Flatten | Dense;
+
+/** Pixels that a window spans on one axis, from its first tap to its last: (kernel - 1)·dilation + 1. */
+export function windowReach({ kernel, dilation = 1 }: { readonly kernel: number; readonly dilation?: number }): number {
+  return (kernel - 1) * dilation + 1;
+}
 
 /** Loss over the whole batch: `softmaxCrossEntropy` of logits and labels, or `meanSquares` of the output itself. */
 export type LossKind = 'softmaxCrossEntropy' | 'meanSquares';

@@ -37,7 +37,12 @@ export function parameterTensors(model: Model): readonly ParameterTensor[] {
 function layerParameters(layer: Layer, index: number, input: Shape): readonly ParameterTensor[] {
   switch (layer.kind) {
     case 'conv2d':
-      return weightAndBias(layer.name, index, [layer.filters, input[0], layer.kernel, layer.kernel]);
+      return weightAndBias(layer.name, index, [
+        layer.filters,
+        input[0] / (layer.groups ?? 1),
+        layer.kernel,
+        layer.kernel,
+      ]);
     case 'dense':
       return weightAndBias(layer.name, index, [layer.units, input[0]]);
     case 'maxPool':

@@ -1,7 +1,7 @@
 /** Shapes: what each layer makes of its input, and where a model does not fit together. */
 
 import { InputError } from '../errors.ts';
-import type { Layer, Model } from './layers.ts';
+import { windowReach, type Conv2d, type Layer, type Model } from './layers.ts';
 
 /** Channels, rows and columns of one sample; a vector is `[length, 1, 1]`. */
 export type Shape = readonly [channels: number, rows: number, columns: number];
@@ -17,9 +17,9 @@ export function activationShapes(model: Model): readonly Shape[] {
   return shapes;
 }
 
-/** Output extent of a window of `kernel` cells on one axis: floor((extent + 2·padding - kernel) / stride) + 1. */
-export function windowOutputs(extent: number, kernel: number, stride: number, padding: number): number {
-  return Math.floor((extent + 2 * padding - kernel) / stride) + 1;
+/** Output extent of a window that reaches over `reach` cells on one axis: floor((extent + 2·padding - reach) / stride) + 1. */
+export function windowOutputs(extent: number, reach: number, stride: number, padding: number): number {
+  return Math.floor((extent + 2 * padding - reach) / stride) + 1;
 }
 
 /** Whether a layer still has rows and columns, so that its output can be cut into tiles. */
@@ -32,16 +32,13 @@ function outputShape(layer: Layer, input: Shape, index: number): Shape {
   switch (layer.kind) {
     case 'conv2d':
     case 'maxPool': {
-      const h = windowOutputs(rows, layer.kernel, layer.stride, layer.padding);
-      const w = windowOutputs(columns, layer.kernel, layer.stride, layer.padding);
+      const reach = windowReach(layer);
+      const h = windowOutputs(rows, reach, layer.stride, layer.padding);
+      const w = windowOutputs(columns, reach, layer.stride, layer.padding);
       if (h < 1 || w < 1) {
-        throw misfit(
-          index,
-          layer,
-          `a ${layer.kernel}x${layer.kernel} window`,
-          `an input of only ${rows}x${columns} pixels`,
-        );
+        throw misfit(index, layer, `a ${reach}x${reach} window`, `an input of only ${rows}x${columns} pixels`);
       }
+      if (layer.kind === 'conv2d') checkGroups(layer, channels, index);
       return [layer.kind === 'conv2d' ? layer.filters : channels, h, w];
     }
     case 'flatten':
@@ -54,6 +51,13 @@ function outputShape(layer: Layer, input: Shape, index: number): Shape {
   }
 }
 
+function checkGroups(layer: Conv2d, inputs: number, index: number): void {
+  const { filters, groups = 1 } = layer;
+  if (inputs % groups === 0 && filters % groups === 0) return;
+  const wants = `a number that divides its ${inputs} input channels and ${filters} filters`;
+  throw misfit(index, layer, wants, String(groups), '.groups');
+}
+
 function checkLoss(model: Model, output: Shape): void {
   if (model.loss === 'softmaxCrossEntropy' && (output[1] !== 1 || output[2] !== 1)) {
     throw new InputError(
@@ -63,7 +67,10 @@ function checkLoss(model: Model, output: Shape): void {
   }
 }
 
-function misfit(index: number, layer: Layer, wants: string, got: string): InputError {
+function misfit(index: number, layer: Layer, wants: string, got: string, key = ''): InputError {
   const name = 'name' in layer ? ` (${layer.name})` : '';
-  return new InputError('shapeMismatch', `model.layers[${index}].${layer.kind}${name}: wants ${wants}, got ${got}`);
+  return new InputError(
+    'shapeMismatch',
+    `model.layers[${index}].${layer.kind}${key}${name}: wants ${wants}, got ${got}`,
+  );
 }

@@ -2,7 +2,7 @@
 
 import type { Box, Range } from '../tensor/box.ts';
 import { EMPTY_BOX, intersectRanges, isEmpty } from '../tensor/box.ts';
-import type { Layer } from '../model/layers.ts';
+import { windowReach, type Layer } from '../model/layers.ts';
 import type { Shape } from '../model/shapes.ts';
 
 /** A square window that slides over rows and columns. */
@@ -10,15 +10,18 @@ export interface Window {
   readonly kernel: number;
   readonly stride: number;
   readonly padding: number;
+  /** Distance of neighbouring taps; 1 where it is left out. */
+  readonly dilation?: number;
 }
 
 /**
- * Input range that outputs `[a, b)` look at on one axis, not clipped to the image: `[a·s - p, (b - 1)·s - p + k)`.
+ * Input range that outputs `[a, b)` look at on one axis, not clipped to the image: `[a·s - p, (b - 1)·s - p + k')` with
+ * k' = (k - 1)·d + 1.
  * What lies outside the image is zero for a convolution and never wins in max pooling.
  */
 export function windowRange(window: Window, output: Range): Range {
   const start = output[0] * window.stride - window.padding;
-  return [start, (output[1] - 1) * window.stride - window.padding + window.kernel];
+  return [start, (output[1] - 1) * window.stride - window.padding + windowReach(window)];
 }
 
 /**

@@ -20,7 +20,7 @@ export function multiplyAddsByLayer(
 }
 
 function perOutput(layer: Layer, inputChannels: number): number {
-  if (layer.kind === 'conv2d') return inputChannels * layer.kernel ** 2;
+  if (layer.kind === 'conv2d') return (inputChannels / (layer.groups ?? 1)) * layer.kernel ** 2;
   return layer.kind === 'dense' ? inputChannels : 0;
 }
 

@@ -1,12 +1,14 @@
 /**
  * Convolution as kernel calls. Strides beyond 1 split the input into its stride x stride phases, each a plane of its own, so that
- * every kernel walks neighbouring pixels and only the offsets of the taps differ.
+ * every kernel walks neighbouring pixels and only the offsets of the taps differ. Groups are convolutions of their own on slices of the
+ * channels; a depthwise convolution has calls of its own.
  */
 
-import type { Conv2d } from '../model/layers.ts';
+import { windowReach, type Conv2d } from '../model/layers.ts';
 import { intersectRanges, length, type Box, type Range } from '../tensor/box.ts';
 import { convolveWeightsScratch } from '../tensor/call.ts';
-import type { View } from '../tensor/view.ts';
+import { FLOAT_BYTES, type View } from '../tensor/view.ts';
+import { channelGroups, channelsOf, isDepthwise } from './groups.ts';
 import { emitInputGradient } from './input-gradient.ts';
 import type { Linker } from './linker.ts';
 import { emitPackedWeights } from './packed-weights.ts';
@@ -37,27 +39,34 @@ interface ForwardSite {
 /** output = act(weights * input + bias). */
 export function emitConvolution(linker: Linker, site: ForwardSite): void {
   const { convolution, input, output, parameters, slope } = site;
-  const [rows, columns] = [convolution.filters, length(input.box[1])];
-  const taps = indices(convolution.kernel ** 2);
-  const [rowStride, columnStride] = [columns * taps.length, taps.length];
-  const packed = emitPackedWeights(linker, {
-    weights: parameters.weights,
-    rows,
-    columns,
-    rowStride,
-    columnStride,
-    taps,
-  });
   const source = sampleInput(linker, convolution, input, output.box);
-  linker.emit({
-    kind: 'convolve',
-    source: source.view,
-    target: output.view,
-    packed,
-    taps: source.taps,
-    bias: parameters.bias,
-    slope,
-  });
+  const taps = indices(convolution.kernel ** 2);
+  if (isDepthwise(convolution, length(input.box[1]))) {
+    const { weights, bias } = parameters;
+    const kernel = { weights, taps: source.taps, tapIndex: taps, kernelTaps: taps.length };
+    linker.emit({ kind: 'convolveDepthwise', source: source.view, target: output.view, ...kernel, bias, slope });
+    return;
+  }
+  for (const { inputs, filters, weightOffset } of channelGroups(convolution, length(input.box[1]))) {
+    const [rows, columns] = [length(filters), length(inputs)];
+    const packed = emitPackedWeights(linker, {
+      weights: parameters.weights + weightOffset,
+      rows,
+      columns,
+      rowStride: columns * taps.length,
+      columnStride: taps.length,
+      taps,
+    });
+    linker.emit({
+      kind: 'convolve',
+      source: channelsOf(source.view, inputs),
+      target: channelsOf(output.view, filters),
+      packed,
+      taps: source.taps,
+      bias: parameters.bias + filters[0] * FLOAT_BYTES,
+      slope,
+    });
+  }
 }
 
 interface BackwardSite {
@@ -73,38 +82,53 @@ interface BackwardSite {
 export function emitConvolutionBackward(linker: Linker, site: BackwardSite): void {
   const { convolution, input, outputGradient, inputGradient, parameters } = site;
   linker.emit({ kind: 'sumPlanes', source: outputGradient.view, target: parameters.biasGradient });
-  const source = sampleInput(linker, convolution, input, outputGradient.box);
-  const taps = indices(convolution.kernel ** 2);
-  linker.emit({
-    kind: 'convolveWeights',
-    source: source.view,
-    gradient: outputGradient.view,
-    taps: source.taps,
-    tapIndex: taps,
-    kernelTaps: taps.length,
-    target: parameters.weightGradient,
-    scratch: linker.buffer(convolveWeightsScratch(length(input.box[1]), taps.length)),
-  });
+  emitWeightGradient(linker, site, sampleInput(linker, convolution, input, outputGradient.box));
   if (inputGradient)
     emitInputGradient(linker, { convolution, weights: parameters.weights, outputGradient, inputGradient });
 }
 
+function emitWeightGradient(linker: Linker, site: BackwardSite, source: Sampled): void {
+  const { convolution, outputGradient, parameters } = site;
+  const channels = length(site.input.box[1]);
+  const taps = indices(convolution.kernel ** 2);
+  const kernel = { taps: source.taps, tapIndex: taps, kernelTaps: taps.length };
+  if (isDepthwise(convolution, channels)) {
+    const views = { source: source.view, gradient: outputGradient.view };
+    linker.emit({ kind: 'convolveDepthwiseWeights', ...views, ...kernel, target: parameters.weightGradient });
+    return;
+  }
+  const groups = channelGroups(convolution, channels);
+  const scratch = linker.buffer(convolveWeightsScratch(channels / groups.length, taps.length));
+  for (const { inputs, filters, weightOffset } of groups) {
+    linker.emit({
+      kind: 'convolveWeights',
+      source: channelsOf(source.view, inputs),
+      gradient: channelsOf(outputGradient.view, filters),
+      ...kernel,
+      target: parameters.weightGradient + weightOffset,
+      scratch,
+    });
+  }
+}
+
 /** The pixels that a convolution reads: the input itself at stride 1, else a copy split into phases. */
 function sampleInput(linker: Linker, convolution: Conv2d, input: Stored, output: Box): Sampled {
-  const { kernel, stride, padding } = convolution;
+  const { kernel, stride, padding, dilation = 1 } = convolution;
   if (stride === 1) {
     const [, , row, pixel] = input.view.strides;
     const offset = pixelAddress(input, output[2][0] - padding, output[3][0] - padding);
-    const taps = indices(kernel ** 2).map((t) => Math.floor(t / kernel) * row + (t % kernel) * pixel);
+    const taps = indices(kernel ** 2).map((t) => (Math.floor(t / kernel) * row + (t % kernel) * pixel) * dilation);
     return { view: { ...input.view, offset }, taps };
   }
   return splitInput(linker, convolution, input, output);
 }
 
 /** Copies input pixel (m·stride + phase) to pixel m of its phase's plane; cells outside the image stay zero. */
-function splitInput(linker: Linker, { kernel, stride, padding }: Conv2d, input: Stored, output: Box): Sampled {
-  const shift = (t: number) => Math.floor((t - padding) / stride);
-  const span = ([start, end]: Range, slack: number): Range => [start + shift(0), end + shift(kernel - 1) + slack];
+function splitInput(linker: Linker, convolution: Conv2d, input: Stored, output: Box): Sampled {
+  const { kernel, stride, padding, dilation = 1 } = convolution;
+  const shift = (distance: number) => Math.floor((distance - padding) / stride);
+  const reach = windowReach(convolution);
+  const span = ([start, end]: Range, slack: number): Range => [start + shift(0), end + shift(reach - 1) + slack];
   const channels = length(input.box[1]);
   const rows = span(output[2], 0);
   const columns = span(output[3], roundUpToVector(length(output[3])) - length(output[3]));
@@ -117,9 +141,9 @@ function splitInput(linker: Linker, { kernel, stride, padding }: Conv2d, input: 
   for (let phase = 0; phase < stride ** 2; phase++) {
     copyPhase(linker, { input, split, stride, phaseY: Math.floor(phase / stride), phaseX: phase % stride });
   }
-  const phaseOf = (t: number) => (((t - padding) % stride) + stride) % stride;
+  const phaseOf = (distance: number) => (((distance - padding) % stride) + stride) % stride;
   const taps = indices(kernel ** 2).map((t) => {
-    const [ty, tx] = [Math.floor(t / kernel), t % kernel];
+    const [ty, tx] = [Math.floor(t / kernel) * dilation, (t % kernel) * dilation];
     const phase = phaseOf(ty) * stride + phaseOf(tx);
     return phase * plane + (shift(ty) - shift(0)) * row + (shift(tx) - shift(0)) * pixel;
   });

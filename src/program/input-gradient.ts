@@ -3,6 +3,7 @@
 import type { Conv2d } from '../model/layers.ts';
 import { length, type Box, type Range } from '../tensor/box.ts';
 import type { View } from '../tensor/view.ts';
+import { channelGroups, channelsOf, isDepthwise } from './groups.ts';
 import type { Linker } from './linker.ts';
 import { emitPackedWeights } from './packed-weights.ts';
 import { NO_BORDER, pixelAddress, planesBytes, storePlanes, storedBytes, type Stored } from './planes.ts';
@@ -15,7 +16,7 @@ export interface GradientSite {
   readonly inputGradient: Stored;
 }
 
-/** Input gradient, phase by phase: input cells i with (i + padding) mod stride = phase see the taps phase, phase + stride, … */
+/** Input gradient, phase by phase: input cells i with (i + padding) mod stride = phase see the taps t with t·dilation mod stride = phase. */
 export function emitInputGradient(linker: Linker, site: GradientSite): void {
   const { stride } = site.convolution;
   if (stride > 1) {
@@ -34,52 +35,83 @@ interface GradientPhase extends GradientSite {
   readonly phaseX: number;
 }
 
-/** One axis of a phase: input cells first, first + stride, …; output cell of the first one at tap `phase`; number of taps. */
+/** One axis of a phase: input cells first, first + stride, …; the taps that they see, and the output cell of the first one at each tap. */
 interface PhaseAxis {
   readonly first: number;
   readonly count: number;
-  readonly output: number;
-  readonly taps: number;
+  /** Taps from the last to the first: in the order in which their output cells lie in memory. */
+  readonly taps: readonly number[];
+  readonly outputs: readonly number[];
 }
 
-function phaseAxis({ kernel, stride, padding }: Conv2d, cells: Range, phase: number): PhaseAxis {
+function phaseAxis(convolution: Conv2d, cells: Range, phase: number): PhaseAxis {
+  const { kernel, stride, padding, dilation = 1 } = convolution;
   const offset = (((phase - padding - cells[0]) % stride) + stride) % stride;
   const first = cells[0] + offset;
+  const taps = Array.from({ length: kernel }, (_, t) => kernel - 1 - t).filter(
+    (tap) => (tap * dilation) % stride === phase,
+  );
   return {
     first,
     count: Math.max(0, Math.ceil((cells[1] - first) / stride)),
-    output: (first + padding - phase) / stride,
-    taps: Math.max(0, Math.ceil((kernel - phase) / stride)),
+    taps,
+    outputs: taps.map((tap) => (first + padding - tap * dilation) / stride),
   };
 }
 
 function emitGradientPhase(linker: Linker, phase: GradientPhase): void {
-  const { convolution, outputGradient, inputGradient, weights } = phase;
+  const { convolution, outputGradient, inputGradient } = phase;
   const { kernel, stride } = convolution;
   const y = phaseAxis(convolution, inputGradient.box[2], phase.phaseY);
   const x = phaseAxis(convolution, inputGradient.box[3], phase.phaseX);
-  if (y.count * x.count * y.taps * x.taps === 0) return;
-  const [rows, columns] = [length(inputGradient.box[1]), convolution.filters];
-  // Taps in the order in which their output cells lie in memory: the last tap looks furthest back.
-  const pairs = Array.from({ length: y.taps * x.taps }, (_, i) => [Math.floor(i / x.taps), i % x.taps] as const);
-  const taps = pairs.map(
-    ([a, b]) => (phase.phaseY + stride * (y.taps - 1 - a)) * kernel + phase.phaseX + stride * (x.taps - 1 - b),
-  );
-  const [rowStride, columnStride] = [kernel ** 2, rows * kernel ** 2];
-  const packed = emitPackedWeights(linker, { weights, rows, columns, rowStride, columnStride, taps });
+  if (y.count * x.count * y.taps.length * x.taps.length === 0) return;
   const [, , row, pixel] = outputGradient.view.strides;
-  const offset = pixelAddress(outputGradient, y.output - (y.taps - 1), x.output - (x.taps - 1));
+  const [top, left] = [y.outputs[0]!, x.outputs[0]!];
   const target = phaseTarget(linker, inputGradient, y, x, stride);
-  linker.emit({
-    kind: 'convolve',
-    source: { ...outputGradient.view, offset },
+  emitMirrored(linker, phase, {
+    source: { ...outputGradient.view, offset: pixelAddress(outputGradient, top, left) },
     target: target.packed,
-    packed,
-    taps: pairs.map(([a, b]) => a * row + b * pixel),
-    bias: 0,
-    slope: 1,
+    tapIndex: y.taps.flatMap((ty) => x.taps.map((tx) => ty * kernel + tx)),
+    taps: y.outputs.flatMap((oy) => x.outputs.map((ox) => (oy - top) * row + (ox - left) * pixel)),
   });
   if (target.packed !== target.strided) linker.emit({ kind: 'copy', source: target.packed, target: target.strided });
+}
+
+/** Output gradients that a phase reads, input gradients that it makes, and its taps: index in the kernel and distance in bytes. */
+interface Mirrored {
+  readonly source: View;
+  readonly target: View;
+  readonly tapIndex: readonly number[];
+  readonly taps: readonly number[];
+}
+
+/** The convolution with mirrored weights, for each group with the inputs and filters in each other's place. */
+function emitMirrored(
+  linker: Linker,
+  { convolution, weights, inputGradient }: GradientPhase,
+  mirrored: Mirrored,
+): void {
+  const { source, target, tapIndex, taps } = mirrored;
+  const kernelTaps = convolution.kernel ** 2;
+  const channels = length(inputGradient.box[1]);
+  const linear = { bias: 0, slope: 1 };
+  if (isDepthwise(convolution, channels)) {
+    linker.emit({ kind: 'convolveDepthwise', source, target, weights, taps, tapIndex, kernelTaps, ...linear });
+    return;
+  }
+  for (const { inputs, filters, weightOffset } of channelGroups(convolution, channels)) {
+    const [rows, columns] = [length(inputs), length(filters)];
+    const packed = emitPackedWeights(linker, {
+      weights: weights + weightOffset,
+      rows,
+      columns,
+      rowStride: kernelTaps,
+      columnStride: rows * kernelTaps,
+      taps: tapIndex,
+    });
+    const views = { source: channelsOf(source, filters), target: channelsOf(target, inputs) };
+    linker.emit({ kind: 'convolve', ...views, packed, taps, ...linear });
+  }
 }
 
 /** Where a phase's gradient is computed (neighbouring pixels) and where it belongs (every stride-th pixel). */

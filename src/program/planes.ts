@@ -7,7 +7,7 @@
  *     0 0 0 0 0 0    bottom rows
  */
 
-import type { Conv2d } from '../model/layers.ts';
+import { windowReach, type Conv2d } from '../model/layers.ts';
 import { windowRange } from '../planner/receptive.ts';
 import { extentOf, length, type Box } from '../tensor/box.ts';
 import { FLOAT_BYTES, contiguous, type Border, type View } from '../tensor/view.ts';
@@ -63,7 +63,7 @@ export function inputBorder(convolution: Conv2d, input: Box, output: Box): Borde
   if (convolution.stride !== 1) return NO_BORDER;
   const rows = windowRange(convolution, output[2]);
   const start = output[3][0] - convolution.padding;
-  const end = start + roundUpToVector(length(output[3])) + convolution.kernel - 1;
+  const end = start + roundUpToVector(length(output[3])) + windowReach(convolution) - 1;
   return {
     top: Math.max(0, input[2][0] - rows[0]),
     bottom: Math.max(0, rows[1] - input[2][1]),
@@ -80,9 +80,9 @@ export function inputBorder(convolution: Conv2d, input: Box, output: Box): Borde
 export function gradientBorder(convolution: Conv2d, input: Box | undefined, output: Box): Border {
   const slack = roundUpToVector(length(output[3])) - length(output[3]);
   if (!input) return { ...NO_BORDER, right: slack };
-  const { kernel, stride, padding } = convolution;
-  // Input cell i takes part in outputs (i + padding - t) / stride for the taps t that divide evenly.
-  const first = (i: number) => Math.floor((i + padding - (kernel - 1)) / stride);
+  const { stride, padding } = convolution;
+  // Input cell i takes part in outputs (i + padding - t·dilation) / stride for the taps t that divide evenly.
+  const first = (i: number) => Math.floor((i + padding - (windowReach(convolution) - 1)) / stride);
   const last = (i: number) => Math.floor((i + padding) / stride) + 1;
   return {
     top: Math.max(0, output[2][0] - first(input[2][0])),

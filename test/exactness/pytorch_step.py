@@ -1,9 +1,9 @@
-"""Trains LeNet-5 with PyTorch on digits in the order of the file, for comparison.
+"""Trains a chain of layers with PyTorch on images in the order of the file, for comparison.
 
     pytorch_step.py DIRECTORY BATCH STEPS...
 
-DIRECTORY holds `init.safetensors` (float32 tensors by state_dict name), `images.bin` (28x28 bytes each) and `labels.bin` (a byte
-each). For each number of STEPS it writes `after-<steps>.safetensors`: the weights, and as `gradient.<name>` the gradients of the last
+DIRECTORY holds `model.json` (input, layers), `init.safetensors` (float32 tensors by state_dict name), `images.bin` (a byte a value) and
+`labels.bin` (a byte each). For each number of STEPS it writes `after-<steps>.safetensors`: the weights, and as `gradient.<name>` the gradients of the last
 step. It prints one JSON object: the loss of every step.
 """
 
@@ -17,21 +17,35 @@ import torch
 from torch import nn
 
 
-class LeNet5(nn.Module):
-    def __init__(self):
+class Chain(nn.Module):
+    """The layers of model.json; those with parameters go by their names."""
+
+    def __init__(self, model):
         super().__init__()
-        self.conv1 = nn.Conv2d(1, 6, 5, padding=2)
-        self.conv2 = nn.Conv2d(6, 16, 5)
-        self.fc1 = nn.Linear(400, 120)
-        self.fc2 = nn.Linear(120, 84)
-        self.fc3 = nn.Linear(84, 10)
+        self.layers = model["layers"]
+        x = torch.zeros(1, *model["input"])
+        for layer in self.layers:
+            if layer["kind"] == "conv2d":
+                window = [layer["kernel"], layer["stride"], layer["padding"], layer.get("dilation", 1), layer.get("groups", 1)]
+                self.add_module(layer["name"], nn.Conv2d(x.shape[1], layer["filters"], *window))
+            elif layer["kind"] == "dense":
+                self.add_module(layer["name"], nn.Linear(x.shape[1], layer["units"]))
+            x = self.step(layer, x)
+
+    def step(self, layer, x):
+        if layer["kind"] == "maxPool":
+            return nn.functional.max_pool2d(x, layer["kernel"], layer["stride"], layer["padding"])
+        if layer["kind"] == "flatten":
+            return x.flatten(1)
+        x = getattr(self, layer["name"])(x)
+        activation = layer["activation"]
+        slopes = {"identity": 1.0, "relu": 0.0}
+        return nn.functional.leaky_relu(x, slopes.get(activation["kind"], activation.get("slope")))
 
     def forward(self, x):
-        pool = nn.functional.max_pool2d
-        x = pool(torch.relu(self.conv1(x)), 2)
-        x = pool(torch.relu(self.conv2(x)), 2)
-        x = torch.relu(self.fc1(x.flatten(1)))
-        return self.fc3(torch.relu(self.fc2(x)))
+        for layer in self.layers:
+            x = self.step(layer, x)
+        return x
 
 
 def read_tensors(path):
@@ -61,9 +75,10 @@ def write_tensors(path, tensors):
 def main(directory, batch, checkpoints):
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    model = LeNet5()
+    description = json.loads((directory / "model.json").read_text())
+    model = Chain(description)
     model.load_state_dict(read_tensors(directory / "init.safetensors"))
-    images = numpy.fromfile(directory / "images.bin", dtype=numpy.uint8).reshape(-1, 1, 28, 28)
+    images = numpy.fromfile(directory / "images.bin", dtype=numpy.uint8).reshape(-1, *description["input"])
     labels = torch.from_numpy(numpy.fromfile(directory / "labels.bin", dtype=numpy.uint8).astype(numpy.int64))
     pixels = (torch.from_numpy(images.astype(numpy.float32)) / 255 - 0.1307) / 0.3081
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=0.0005)

@@ -107,6 +107,17 @@ test('stages by hand, normalisation by channel, a name and weights to begin with
   t.is(job.init, '/base/w.safetensors');
 });
 
+test('dilation and groups are part of a model only where they are not 1', (t) => {
+  const layersOf = (keys: string) => {
+    const block = `{input: [4, 8, 8], loss: meanSquares, layers: [{conv2d: {name: c, filters: 4, kernel: 3, ${keys}}}]}`;
+    return parse({ model: block }).model.layers;
+  };
+  const plain = { kind: 'conv2d', name: 'c', filters: 4, kernel: 3, stride: 1, padding: 0 } as const;
+  const activation = { kind: 'identity' } as const;
+  t.deepEqual(layersOf('dilation: 1, groups: 1'), [{ ...plain, activation }]);
+  t.deepEqual(layersOf('dilation: 2, groups: 4'), [{ ...plain, dilation: 2, groups: 4, activation }]);
+});
+
 test('random data set the size of the images of a model that takes any, with full batches only', (t) => {
   const job = parse({ model: 'yolov2-front', data: '{kind: random, size: [96, 64]}', batch: '3' });
   t.deepEqual(job.model, zooModel('yolov2-front', [96, 64]));
@@ -149,6 +160,26 @@ const wrong: readonly (readonly [keys: Readonly<Record<string, string | undefine
       { model: conv('padding: 3') },
       'keyInvalid',
       'model.layers[0].conv2d.padding: got 3, want a padding smaller than the kernel',
+    ],
+    [
+      { model: conv('dilation: 2, padding: 5') },
+      'keyInvalid',
+      'model.layers[0].conv2d.padding: got 5, want a padding smaller than the kernel, which spans 5',
+    ],
+    [
+      { model: conv('dilation: 0') },
+      'keyInvalid',
+      'model.layers[0].conv2d.dilation: got 0, want a whole number from 1 to 16',
+    ],
+    [
+      { model: conv('groups: 3') },
+      'keyInvalid',
+      'model.layers[0].conv2d.groups: got 3, want a number that divides the filters',
+    ],
+    [
+      { model: conv('groups: 2') },
+      'shapeMismatch',
+      'model.layers[0].conv2d.groups (c): wants a number that divides its 1 input channels and 2 filters, got 2',
     ],
     [
       { model: conv('activation: tanh') },

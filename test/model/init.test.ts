@@ -24,6 +24,30 @@ test('parameters come in layer order, the weight before the bias, with the layou
   );
 });
 
+test('a group of filters has weights for its own input channels only, and that many terms bound them', (t) => {
+  const grouped: Model = {
+    name: 'grouped',
+    input: [6, 9, 9],
+    layers: [
+      {
+        kind: 'conv2d',
+        name: 'c',
+        filters: 4,
+        kernel: 3,
+        stride: 1,
+        padding: 0,
+        dilation: 2,
+        groups: 2,
+        activation: { kind: 'relu' },
+      },
+    ],
+    loss: 'meanSquares',
+  };
+  const [weight] = parameterTensors(grouped);
+  t.deepEqual([weight!.shape, weight!.extent, weight!.fanIn], [[4, 3, 3, 3], [4, 3, 3, 3], 27]);
+  t.is(initialParameters(grouped, 1).get('c.weight')!.values.length, 108);
+});
+
 test('weights are bounded by sqrt(6 / fanIn) and reach near the bound, biases are zero', (t) => {
   const tensors = initialParameters(LENET, 1);
   for (const { name, role, fanIn } of parameterTensors(LENET)) {

@@ -6,7 +6,7 @@ import { neededBox, stageRegions, windowRange } from '../../src/planner/receptiv
 import { EMPTY_BOX, isEmpty, type Box } from '../../src/tensor/box.ts';
 import { plannedNetworks } from '../support/random-networks.ts';
 
-/** Marks, cell by cell, what a layer looks at to compute the marked cells of its output. */
+/** Marks, cell by cell, what a layer looks at to compute the marked cells of its output; pixels that a dilation leaves out count as looked at. */
 function touched(layer: Layer, input: Shape, marked: readonly (readonly number[])[]): number[][] {
   const [channels, rows, columns] = input;
   const found = new Map<string, number[]>();
@@ -19,8 +19,9 @@ function touched(layer: Layer, input: Shape, marked: readonly (readonly number[]
         mark(Math.floor(i / (rows * columns)), Math.floor(i / columns) % rows, i % columns);
       continue;
     }
-    for (let u = 0; u < layer.kernel; u++)
-      for (let v = 0; v < layer.kernel; v++)
+    const reach = layer.kind === 'conv2d' ? (layer.kernel - 1) * (layer.dilation ?? 1) + 1 : layer.kernel;
+    for (let u = 0; u < reach; u++)
+      for (let v = 0; v < reach; v++)
         for (let from = 0; from < channels; from++) {
           if (layer.kind === 'maxPool' && from !== c) continue;
           mark(from, y * layer.stride - layer.padding + u, x * layer.stride - layer.padding + v);
@@ -63,6 +64,24 @@ test('the region of every layer of a stage is exactly what its owned box looks a
     }),
     { numRuns: 150 },
   );
+});
+
+test('a dilated window spans (k - 1)·d + 1 pixels, and a grouped convolution needs all channels', (t) => {
+  const window = { kernel: 3, stride: 2, padding: 4, dilation: 3 };
+  t.deepEqual(windowRange(window, [1, 3]), [-2, 7]);
+  const layer = { kind: 'conv2d', name: 'c', filters: 8, groups: 4, activation: { kind: 'relu' }, ...window } as const;
+  const box: Box = [
+    [0, 1],
+    [0, 8],
+    [1, 3],
+    [0, 1],
+  ];
+  t.deepEqual(neededBox(layer, [4, 9, 9], box), [
+    [0, 1],
+    [0, 4],
+    [0, 7],
+    [0, 3],
+  ]);
 });
 
 test('a window looks at [a·s - p, (b - 1)·s - p + k), clipped to the image only for the box', (t) => {

@@ -1,16 +1,21 @@
 /** Networks of sizes, strides and paddings that do not come out even, for tests of exactness. */
 
-import type { Activation, Layer, Model } from '../../src/model/layers.ts';
+import type { Activation, Conv2d, Layer, Model } from '../../src/model/layers.ts';
 import type { PlanRequest } from '../../src/planner/plan.ts';
 
 const RELU: Activation = { kind: 'relu' };
 const LEAKY: Activation = { kind: 'leakyRelu', slope: 0.125 };
 const IDENTITY: Activation = { kind: 'identity' };
 
+type Spread = Pick<Conv2d, 'dilation' | 'groups'>;
 type Square = readonly [kernel: number, stride: number, padding: number];
 
-function conv(name: string, filters: number, [kernel, stride, padding]: Square, activation: Activation): Layer {
+function conv(name: string, filters: number, [kernel, stride, padding]: Square, activation: Activation): Conv2d {
   return { kind: 'conv2d', name, filters, kernel, stride, padding, activation };
+}
+
+function spread(layer: Conv2d, spreading: Spread): Layer {
+  return { ...layer, ...spreading };
 }
 
 function pool([kernel, stride, padding]: Square): Layer {
@@ -100,6 +105,33 @@ export const ODD: readonly Odd[] = [
         { layers: [0, 1], partition: 'tiles', grid: [3, 1] },
         { layers: [1, 4], partition: 'tiles', grid: [1, 3] },
         { layers: [4, 7], partition: 'samples' },
+      ],
+    },
+  },
+  {
+    what: 'dilated, grouped and depthwise convolutions',
+    model: {
+      name: 'grouped',
+      input: [4, 23, 26],
+      layers: [
+        spread(conv('c1', 6, [3, 1, 2], LEAKY), { dilation: 2, groups: 2 }),
+        spread(conv('c2', 6, [3, 2, 1], LEAKY), { groups: 6 }),
+        pool([2, 2, 0]),
+        spread(conv('c3', 8, [3, 2, 3], RELU), { dilation: 3, groups: 2 }),
+        spread(conv('c4', 8, [5, 1, 4], LEAKY), { dilation: 2, groups: 8 }),
+        { kind: 'flatten' },
+        { kind: 'dense', name: 'd1', units: 5, activation: IDENTITY },
+      ],
+      loss: 'softmaxCrossEntropy',
+    },
+    rate: 0.02,
+    seed: 1,
+    byHand: {
+      stages: [
+        { layers: [0, 1], partition: 'tiles', grid: [3, 1] },
+        { layers: [1, 4], partition: 'tiles', grid: [1, 3] },
+        { layers: [4, 5], partition: 'samples' },
+        { layers: [5, 7], partition: 'single' },
       ],
     },
   },

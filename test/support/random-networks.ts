@@ -18,6 +18,14 @@ interface StageDraft {
   readonly grid?: Grid;
 }
 
+/** How a convolution's channels are grouped, once it is known how many it gets. */
+type Grouping = 'none' | 'groups' | 'depthwise';
+
+interface Draft {
+  readonly layer: Layer;
+  readonly grouping: Grouping;
+}
+
 const activation = fc.constantFrom<Activation>(
   { kind: 'identity' },
   { kind: 'relu' },
@@ -30,10 +38,14 @@ const convolution = fc
     stride: fc.integer({ min: 1, max: 3 }),
     padding: fc.nat(4),
     filters: fc.integer({ min: 1, max: 5 }),
+    dilation: fc.constantFrom(1, 1, 1, 2, 3),
+    grouping: fc.constantFrom<Grouping>('none', 'none', 'groups', 'depthwise'),
     activation,
   })
-  .map(({ padding, ...rest }): Layer => {
-    return { kind: 'conv2d', name: '', padding: Math.min(padding, rest.kernel - 1), ...rest };
+  .map(({ padding, dilation, grouping, ...rest }): Draft => {
+    const reach = (rest.kernel - 1) * dilation + 1;
+    const layer = { kind: 'conv2d', name: '', padding: Math.min(padding, reach - 1), ...rest } as const;
+    return { layer: dilation === 1 ? layer : { ...layer, dilation }, grouping };
   });
 
 const pool = fc
@@ -42,11 +54,12 @@ const pool = fc
     stride: fc.integer({ min: 1, max: 3 }),
     padding: fc.nat(2),
   })
-  .map(({ padding, ...rest }): Layer => {
-    return { kind: 'maxPool', padding: Math.min(padding, Math.floor(rest.kernel / 2)), ...rest };
+  .map(({ padding, ...rest }): Draft => {
+    const layer: Layer = { kind: 'maxPool', padding: Math.min(padding, Math.floor(rest.kernel / 2)), ...rest };
+    return { layer, grouping: 'none' };
   });
 
-/** Convolutions and poolings of every kernel, stride and padding that a job may ask for, with or without a dense head. */
+/** Convolutions and poolings of every kernel, stride, padding, dilation and number of groups that a job may ask for, with or without a dense head. */
 export const networks: fc.Arbitrary<Model> = fc
   .record({
     input: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 3, max: 15 }), fc.integer({ min: 3, max: 15 })),
@@ -89,10 +102,11 @@ function dense(name: string, units: number, activation: Activation): Layer {
 }
 
 /** The layers that still find a pixel to look at, one after another; at least one. */
-function fitting(input: Shape, layers: readonly Layer[]): readonly Layer[] {
+function fitting(input: Shape, drafts: readonly Draft[]): readonly Layer[] {
   const kept: Layer[] = [];
-  for (const layer of layers) {
+  for (const draft of drafts) {
     try {
+      const layer = grouped(draft, activationShapes({ name: '', input, layers: kept, loss: 'meanSquares' }).at(-1)![0]);
       activationShapes({ name: '', input, layers: [...kept, layer], loss: 'meanSquares' });
       kept.push(layer);
     } catch {
@@ -109,6 +123,14 @@ function fitting(input: Shape, layers: readonly Layer[]): readonly Layer[] {
     activation: { kind: 'relu' },
   };
   return kept.length > 0 ? kept : [point];
+}
+
+/** As many groups as the channels allow: two or three, or one a channel. */
+function grouped({ layer, grouping }: Draft, channels: number): Layer {
+  if (layer.kind !== 'conv2d' || grouping === 'none' || channels === 1) return layer;
+  if (grouping === 'depthwise') return { ...layer, groups: channels, filters: channels };
+  const groups = [2, 3].find((count) => channels % count === 0);
+  return groups === undefined ? layer : { ...layer, groups, filters: groups * Math.ceil(layer.filters / groups) };
 }
 
 function cutStages(model: Model, cut: () => boolean): readonly (readonly [number, number])[] {

@@ -123,9 +123,11 @@ function inside({ rows, columns }: Maps, row: number, column: number): boolean {
 }
 
 /** How often a window fits, moved by `stride` at a time. */
-function places(extent: number, { kernel, stride, padding }: Conv2d | MaxPool): number {
+function places(extent: number, layer: Conv2d | MaxPool): number {
+  const { kernel, stride, padding } = layer;
+  const distance = layer.kind === 'conv2d' ? (layer.dilation ?? 1) : 1;
   let count = 0;
-  for (let start = -padding; start + kernel <= extent + padding; start += stride) count++;
+  for (let start = -padding; start + (kernel - 1) * distance < extent + padding; start += stride) count++;
   return count;
 }
 
@@ -152,17 +154,19 @@ function eachProduct(
   output: Maps,
   visit: (output: number, input: number, weight: number) => void,
 ): void {
-  const { kernel, stride, padding } = layer;
+  const { kernel, stride, padding, dilation = 1, groups = 1 } = layer;
+  const [perGroup, inputs] = [output.channels / groups, input.channels / groups];
   for (let o = 0; o < output.channels; o++)
     for (let y = 0; y < output.rows; y++)
       for (let x = 0; x < output.columns; x++)
-        for (let i = 0; i < input.channels; i++)
+        for (let i = 0; i < inputs; i++)
           for (let u = 0; u < kernel; u++)
             for (let v = 0; v < kernel; v++) {
-              const [row, column] = [y * stride - padding + u, x * stride - padding + v];
+              const [row, column] = [y * stride - padding + u * dilation, x * stride - padding + v * dilation];
               if (!inside(input, row, column)) continue;
-              const weight = ((o * input.channels + i) * kernel + u) * kernel + v;
-              visit(index(output, o, y, x), index(input, i, row, column), weight);
+              const weight = ((o * inputs + i) * kernel + u) * kernel + v;
+              const channel = Math.floor(o / perGroup) * inputs + i;
+              visit(index(output, o, y, x), index(input, channel, row, column), weight);
             }
 }
 
