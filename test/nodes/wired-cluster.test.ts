@@ -26,8 +26,9 @@ test.serial('four Node-REDs with generated flows train to the weights of mqtile 
   const site = await layOutSite(await scratch(t), job, 4);
   const first = await Promise.all([0, 1, 2].map((rank) => startByHand(t, site, rank)));
   await Promise.all(first.map((runtime) => shows(runtime, /^waiting for node4$/)));
-  await first[0]!.inject('by-hand-start');
   const runtimes = [...first, await startByHand(t, site, 3)];
+  await Promise.all(runtimes.map((runtime) => shows(runtime, /^ready$/)));
+  await first[0]!.inject('by-hand-start');
   t.deepEqual(await Promise.all(runtimes.map((runtime) => checksum(runtime))), Array(4).fill(expected));
   for (const runtime of runtimes) t.deepEqual(errors(runtime), []);
 });
