@@ -1,26 +1,36 @@
-/** mqtile bench: measures kernels and transport on this machine, always beside a peak or a baseline of the same run. */
+/** mqtile bench: measures kernels, training steps and transport on this machine, always beside a peak or a baseline of the same run. */
 
 import { writeFile } from 'node:fs/promises';
 import { stamp } from '../bench/stamp.ts';
 import { InputError } from '../index.ts';
+import { runStep } from './bench-step.ts';
 import { parseArguments, type Command } from './command.ts';
 import { formatTable } from './format.ts';
 
-const HELP = `Usage: mqtile bench kernels|transport [--json] [--save FILE]
+const HELP = `Usage: mqtile bench kernels|step|transport [options]
 
   kernels     GFLOP/s of convolution forward, input gradient (dX) and weight gradient (dW), and their share of this
               core's f32x4 multiply-add peak, measured in the same run
+  step        ms and GFLOP/s of whole training steps on one device, with no cluster around it; by layer and pass; memory
   transport   MB/s and latency between two nodes, beside raw TCP in the same run
 
   --json      one JSON object a line on standard output
   --save FILE keep the rows as JSON, stamped with commit, CPU, Node and date
 
-Example: mqtile bench kernels
+Of step:
+  --model NAME    yolov2-front (default) or lenet5
+  --size N        rows and columns of the images, for a model that takes any (default: the model's own, 416)
+  --batch N       images of a step (default 1)
+  --threads N     kernel threads (default 1)
+  --mode MODE     strict
+  --steps N       steps that count (default: as many as fit into five seconds, at least 5)
+
+Example: mqtile bench step --model yolov2-front --size 416 --batch 1 --threads 1
 `;
 
 export const benchCommand: Command = {
   name: 'bench',
-  summary: 'measure kernels or transport on this machine',
+  summary: 'measure kernels, a training step or transport on this machine',
   help: HELP,
   run,
 };
@@ -31,28 +41,43 @@ const BENCHMARKS = new Map<string, () => Promise<readonly object[]>>([
   ['transport', async () => (await import('../bench/transport.ts')).benchTransport()],
 ]);
 
-const STILL_TO_COME = ['device', 'step', 'cluster'];
+const STILL_TO_COME = ['device', 'cluster'];
+
+const STEP_OPTIONS = ['model', 'size', 'batch', 'threads', 'mode', 'steps'] as const;
 
 async function run(args: readonly string[]): Promise<number> {
-  const options = { json: { type: 'boolean' }, save: { type: 'string' } } as const;
+  const text = { type: 'string' } as const;
+  const ofStep = { model: text, size: text, batch: text, threads: text, mode: text, steps: text };
+  const options = { json: { type: 'boolean' }, save: text, ...ofStep } as const;
   const { values, positionals } = parseArguments(args, options, 1);
+  const { json = false, save } = values;
   const [what = ''] = positionals;
+  const rows = what === 'step' ? await runStep(values, json) : await measureOther(what, values, json);
+  if (save !== undefined) await writeFile(save, `${JSON.stringify(stamp(what, rows), null, 2)}\n`);
+  return 0;
+}
+
+async function measureOther(
+  what: string,
+  values: Readonly<Record<string, unknown>>,
+  json: boolean,
+): Promise<readonly object[]> {
   const measure = BENCHMARKS.get(what);
   if (!measure) throw unknownBenchmark(what);
+  const wrong = STEP_OPTIONS.find((option) => values[option] !== undefined);
+  if (wrong !== undefined)
+    throw new InputError('arguments', `--${wrong}: belongs to mqtile bench step, not to ${what}`);
   const rows = await measure();
-  show(rows, values.json ?? false);
-  if (values.save !== undefined) {
-    await writeFile(values.save, `${JSON.stringify(stamp(what, rows), null, 2)}\n`);
-  }
-  return 0;
+  show(rows, json);
+  return rows;
 }
 
 function unknownBenchmark(what: string): InputError {
   if (STILL_TO_COME.includes(what)) {
-    return new InputError('stillToCome', `mqtile bench ${what} is still to come; today: kernels, transport`);
+    return new InputError('stillToCome', `mqtile bench ${what} is still to come; today: kernels, step, transport`);
   }
   const got = what === '' ? 'nothing to measure' : what;
-  return new InputError('arguments', `got ${got}, want kernels or transport; see mqtile bench --help`);
+  return new InputError('arguments', `got ${got}, want kernels, step or transport; see mqtile bench --help`);
 }
 
 type Row = Readonly<Record<string, string | number>>;

@@ -235,6 +235,16 @@ const COMMANDS: readonly { readonly what: string; readonly args: readonly string
     says: /--broker: got pi1, want .*mqtt:\/\//,
   },
   {
+    what: 'a mode of a benchmark that is still to come',
+    args: ['bench', 'step', '--mode', 'fast'],
+    says: /--mode: fast is still to come; today: strict/,
+  },
+  {
+    what: 'an option that another benchmark has',
+    args: ['bench', 'kernels', '--size', '416'],
+    says: /--size: belongs to mqtile bench step, not to kernels/,
+  },
+  {
     what: 'a benchmark that there is not',
     args: ['bench', 'everything'],
     says: /got everything, want kernels or transport/,

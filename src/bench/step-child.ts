@@ -1,0 +1,91 @@
+/** The process that the step benchmark measures: it holds nothing but the engine and the step, so that its memory is theirs. */
+
+import { readFile } from 'node:fs/promises';
+import { instantiate, loadKernels, type Kernels } from '../kernels/loader.ts';
+import { MqtileError } from '../errors.ts';
+import { measurePeak } from './peak.ts';
+import { profileStep, type Profile } from './step-profile.ts';
+import { openStep, type StepSetup, type StepSubject } from './step-subject.ts';
+
+/** What the parent asks, one thing at a time. */
+export type Question =
+  | { readonly ask: 'open'; readonly setup: StepSetup }
+  | { readonly ask: 'peak' | 'memory' }
+  | { readonly ask: 'steps'; readonly count: number }
+  | { readonly ask: 'profile'; readonly rounds: number };
+
+/** What a step is, before any was run. */
+export interface Opened {
+  readonly arenaBytes: number;
+  readonly algorithm: string;
+  readonly mode: string;
+}
+
+/** By question. */
+export interface Answers {
+  readonly open: Opened;
+  /** GFLOP/s of one core. */
+  readonly peak: number;
+  /** Bytes: the most that was resident in this process so far. */
+  readonly memory: number;
+  /** Milliseconds and loss of each step. */
+  readonly steps: readonly { readonly ms: number; readonly loss: number }[];
+  readonly profile: Profile;
+}
+
+/** An answer, or why there is none. */
+export type Reply = { readonly answer: Answers[keyof Answers] } | { readonly code: string; readonly reason: string };
+
+let subject: StepSubject;
+let kernels: Kernels | undefined;
+
+async function answerTo(question: Question): Promise<Answers[keyof Answers]> {
+  switch (question.ask) {
+    case 'open': {
+      subject = await openStep(question.setup);
+      const { convolution: algorithm, mode } = subject.plan.kernels;
+      return { arenaBytes: subject.program.arenaBytes, algorithm, mode };
+    }
+    case 'peak': {
+      const memory = () => new WebAssembly.Memory({ initial: 1, maximum: 65_536, shared: true });
+      return measurePeak((kernels ??= instantiate(await loadKernels(), memory())));
+    }
+    case 'memory':
+      return peakResidentBytes();
+    case 'steps':
+      return timeSteps(question.count);
+    case 'profile':
+      return profileStep(subject, question.rounds);
+  }
+}
+
+async function timeSteps(count: number): Promise<Answers['steps']> {
+  const steps: { ms: number; loss: number }[] = [];
+  for (let k = 0; k < count; k++) {
+    const began = performance.now();
+    const loss = await subject.step();
+    steps.push({ ms: performance.now() - began, loss });
+  }
+  return steps;
+}
+
+/** What the kernel of Linux kept count of; elsewhere what is resident now. */
+async function peakResidentBytes(): Promise<number> {
+  const status = await readFile('/proc/self/status', 'utf8').catch(() => '');
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
+  return kilobytes === undefined ? process.memoryUsage.rss() : Number(kilobytes) * 1024;
+}
+
+async function reply(question: Question): Promise<void> {
+  const message: Reply = await answerTo(question).then(
+    (answer) => ({ answer }),
+    (error: unknown) => ({
+      code: error instanceof MqtileError ? error.code : 'benchFailed',
+      reason: error instanceof Error ? error.message : String(error),
+    }),
+  );
+  process.send?.(message);
+}
+
+process.on('message', (question: Question) => void reply(question));
+process.on('disconnect', () => process.exit());

@@ -1,0 +1,94 @@
+/**
+ * Benchmark of a training step: forward, loss, backward and update on one device, with no cluster around it, in a process of its own, against what this
+ * processor can do with f32x4 multiplications and additions in registers, measured in the same run.
+ */
+
+import { activationShapes } from '../model/shapes.ts';
+import { zooModel } from '../model/zoo.ts';
+import { makePlan } from '../planner/make-plan.ts';
+import { stageWork } from '../planner/work.ts';
+import { StepProcess } from './step-process.ts';
+import { medianOf, type KindRow, type PassRow } from './step-profile.ts';
+import type { StepSetup } from './step-subject.ts';
+
+/** The whole step. */
+export interface StepRow extends StepSetup {
+  readonly mode: string;
+  readonly algorithm: string;
+  readonly steps: number;
+  /** Median and best of the steps. */
+  readonly ms: number;
+  readonly bestMs: number;
+  /** Multiplications and additions of the median step, in every pass. */
+  readonly gflops: number;
+  /** Best of one core, before or after the steps; the share is that of all threads' cores. */
+  readonly peakGflops: number;
+  readonly shareOfPeak: number;
+  /** The most that was resident in the process by the end of the steps, Node.js included. */
+  readonly memoryPeakBytes: number;
+  readonly arenaBytes: number;
+  readonly loss: number;
+}
+
+export interface StepBench {
+  readonly step: StepRow;
+  /** In order of execution. Their times come from steps of their own, after those of {@link StepRow}, call by call. */
+  readonly passes: readonly (PassRow & { readonly shareOfPeak: number })[];
+  /** By kind of call, longest first. */
+  readonly kinds: readonly KindRow[];
+}
+
+export interface StepBenchOptions extends StepSetup {
+  /** Steps that count; without it as many as fit into five seconds, at least 5. */
+  readonly steps?: number | undefined;
+  /** Steps of the profile. */
+  readonly rounds?: number | undefined;
+}
+
+/** Steps before any is counted: by then V8 has optimised the kernels and the memory was touched. */
+export const WARM_UP_STEPS = 3;
+
+const LEAST_STEPS = 5;
+const MEASURE_MS = 5000;
+
+/** @throws {InputError} `unknownModel`; {KernelError} of the engine */
+export async function benchStep(options: StepBenchOptions): Promise<StepBench> {
+  const { model, size, batch, threads, steps: wanted, rounds = 5 } = options;
+  const setup = sizedSetup({ model, size, batch, threads });
+  await using subject = new StepProcess();
+  const { arenaBytes, algorithm, mode } = await subject.ask({ ask: 'open', setup });
+  const before = await subject.ask({ ask: 'peak' });
+  const warmUp = await subject.ask({ ask: 'steps', count: WARM_UP_STEPS });
+  const count = wanted ?? Math.max(LEAST_STEPS, Math.ceil(MEASURE_MS / warmUp.at(-1)!.ms));
+  const timed = await subject.ask({ ask: 'steps', count });
+  const memoryPeakBytes = await subject.ask({ ask: 'memory' });
+  const peakGflops = Math.max(before, await subject.ask({ ask: 'peak' }));
+  const profile = await subject.ask({ ask: 'profile', rounds });
+  const times = timed.map(({ ms }) => ms);
+  const ms = medianOf(times);
+  const gflops = stepFlops(setup) / ms / 1e6;
+  const figures = { ms, bestMs: Math.min(...times), gflops, peakGflops, memoryPeakBytes, arenaBytes };
+  const share = (rate: number) => rate / (peakGflops * threads);
+  return {
+    step: { ...setup, mode, algorithm, steps: count, ...figures, shareOfPeak: share(gflops), loss: timed.at(-1)!.loss },
+    passes: profile.passes.map((row) => ({ ...row, shareOfPeak: share(row.gflops) })),
+    kinds: profile.kinds,
+  };
+}
+
+/** The size that a model really has: one with dense layers keeps its own. @throws {InputError} `unknownModel`, `shapeMismatch` */
+export function sizedSetup(setup: StepSetup): StepSetup & { readonly size: number } {
+  const { size } = setup;
+  const model = zooModel(setup.model, size === undefined ? undefined : [size, size]);
+  activationShapes(model);
+  return { ...setup, size: model.input[1] };
+}
+
+/** Multiplications and additions of a step: forward, and the gradients of weights and of all inputs but the images. */
+export function stepFlops({ model: name, size, batch }: StepSetup): number {
+  const model = zooModel(name, size === undefined ? undefined : [size, size]);
+  const stages = [{ layers: [0, model.layers.length], partition: 'single' }] as const;
+  const plan = makePlan(model, ['device'], { batch, request: { stages } });
+  const { forward, backward } = stageWork(model, plan, { stage: 0, rank: 0, samples: batch });
+  return 2 * (forward + backward);
+}

@@ -1,0 +1,49 @@
+import test from 'ava';
+import { benchStep } from '../../src/bench/step.ts';
+import { InputError, KernelError } from '../../src/errors.ts';
+
+test('the step benchmark runs whole steps and says where their multiply-adds, calls and bytes are', async (t) => {
+  const { step, passes, kinds } = await benchStep({
+    model: 'yolov2-front',
+    size: 32,
+    batch: 2,
+    threads: 1,
+    steps: 3,
+    rounds: 1,
+  });
+  t.like(step, { model: 'yolov2-front', size: 32, batch: 2, steps: 3, mode: 'strict', algorithm: 'direct' });
+  // 18.11 G at 416 x 416, by pixels.
+  const multiplyAdds = (2 * 18_108_579_840) / 13 ** 2;
+  t.is(Math.round((step.gflops * step.ms * 1e6) / 2), multiplyAdds);
+  const counted = passes.reduce((sum, { gflops, ms }) => sum + (gflops * ms * 1e6) / 2, 0);
+  t.is(Math.round(counted), multiplyAdds);
+  t.true(step.bestMs <= step.ms && step.bestMs > 0);
+  t.true(Math.abs(step.shareOfPeak * step.peakGflops - step.gflops) < 1e-9 * step.gflops);
+  t.true(step.memoryPeakBytes > step.arenaBytes && step.arenaBytes > 4 * 2 * 3_421_568);
+  t.true(Number.isFinite(step.loss) && step.loss > 0);
+  t.is(kinds.find(({ call }) => call === 'convolve')!.calls, 23);
+  const names = new Set(passes.map(({ layer }) => layer));
+  t.deepEqual([names.has('conv1'), names.has('1 maxPool'), names.has('conv12')], [true, true, true]);
+});
+
+test('the step benchmark measures LeNet-5 at its own size, whatever size is asked for', async (t) => {
+  const { step, passes } = await benchStep({ model: 'lenet5', size: 99, batch: 3, threads: 1, steps: 2, rounds: 1 });
+  t.is(step.size, 28);
+  const dense = passes.filter(({ layer }) => layer === 'fc1').map(({ pass }) => pass);
+  t.deepEqual(dense.toSorted(), [
+    'activation gradient',
+    'bias gradient',
+    'forward',
+    'input gradient',
+    'weight gradient',
+  ]);
+});
+
+test('what cannot be measured is refused, by the measured process too', async (t) => {
+  const unknown = await t.throwsAsync(benchStep({ model: 'vgg', batch: 1, threads: 1 }), { instanceOf: InputError });
+  t.is(unknown.code, 'unknownModel');
+  const small = { model: 'yolov2-front', size: 8, batch: 1, threads: 1 };
+  t.is((await t.throwsAsync(benchStep(small), { instanceOf: InputError })).code, 'shapeMismatch');
+  const large = { model: 'yolov2-front', size: 416, batch: 4096, threads: 1 };
+  t.is((await t.throwsAsync(benchStep(large), { instanceOf: KernelError })).code, 'outOfMemory');
+});
