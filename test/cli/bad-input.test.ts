@@ -247,7 +247,7 @@ const COMMANDS: readonly { readonly what: string; readonly args: readonly string
   {
     what: 'a benchmark that there is not',
     args: ['bench', 'everything'],
-    says: /got everything, want kernels or transport/,
+    says: /got everything, want kernels, step or transport/,
   },
   {
     what: 'a drawing that cannot be written',
