@@ -16,15 +16,21 @@ import { relativeError } from '../support/lockstep.ts';
 import { trainInMemory, type ClusterOutcome } from '../support/memory-cluster.ts';
 import { digits, randomDataset } from '../support/memory-data.ts';
 import { ODD } from '../support/odd-networks.ts';
+import { PYTHON, whyNoPytorch } from '../support/pytorch.ts';
 
-const PYTHON = '/usr/bin/python3';
 const SCRIPT = fileURLToPath(new URL('./pytorch_step.py', import.meta.url));
-const BATCH = 64;
 const STEPS = [1, 5] as const;
 const NORMAL = { mean: 0.1307, deviation: 0.3081 };
 
-const probe = spawnSync(PYTHON, ['-c', 'import torch, numpy; print(torch.__version__)'], { encoding: 'utf8' });
-const reason = probe.status === 0 ? undefined : `no PyTorch in ${PYTHON}: apt-get install python3-torch python3-numpy`;
+const reason = whyNoPytorch();
+
+interface Compared {
+  readonly what: string;
+  readonly model: Model;
+  readonly batch: number;
+  readonly rate: number;
+  readonly data: (count: number) => Promise<Dataset>;
+}
 
 interface Answer {
   readonly losses: readonly number[];
@@ -33,7 +39,7 @@ interface Answer {
 }
 
 /** Lets PyTorch train on the same images from the same weights. */
-async function askPytorch(model: Model, data: Dataset): Promise<Answer> {
+async function askPytorch({ model, batch, rate }: Compared, data: Dataset): Promise<Answer> {
   const directory = await mkdtemp(join(tmpdir(), 'mqtile-pytorch-'));
   try {
     const images = new Uint8Array(data.count * model.input.reduce((product, extent) => product * extent));
@@ -46,7 +52,9 @@ async function askPytorch(model: Model, data: Dataset): Promise<Answer> {
     await writeFile(join(directory, 'model.json'), JSON.stringify(model));
     await writeFile(join(directory, 'images.bin'), images);
     await writeFile(join(directory, 'labels.bin'), data.labels);
-    const ran = spawnSync(PYTHON, [SCRIPT, directory, String(BATCH), ...STEPS.map(String)], { encoding: 'utf8' });
+    const ran = spawnSync(PYTHON, [SCRIPT, directory, String(batch), String(rate), ...STEPS.map(String)], {
+      encoding: 'utf8',
+    });
     if (ran.status !== 0) throw new Error(`pytorch_step.py failed: ${ran.stderr}`);
     const after = new Map<number, TensorMap>();
     for (const steps of STEPS) after.set(steps, await readTensors(join(directory, `after-${steps}.safetensors`)));
@@ -63,17 +71,17 @@ async function readTensors(file: string): Promise<TensorMap> {
 }
 
 /** Four nodes train on the images in the order of the file, with the optimizer of the Python script. */
-async function trainTiles(model: Model, data: Dataset): Promise<ClusterOutcome> {
+async function trainTiles({ model, batch, rate }: Compared, data: Dataset): Promise<ClusterOutcome> {
   await using engine = await createEngine();
   return await trainInMemory({
     model,
     request: { grid: [2, 2] },
     devices: 4,
     train: data,
-    batch: BATCH,
+    batch,
     steps: Math.max(...STEPS),
     shuffle: false,
-    rate: 0.05,
+    rate,
     momentum: 0.9,
     weightDecay: 0.0005,
     normalization: {
@@ -93,21 +101,34 @@ const compared = reason === undefined ? test : test.skip;
 // eslint-disable-next-line no-console -- ava prints that a test is skipped, not why
 if (reason !== undefined) console.log(`comparison with PyTorch skipped: ${reason}`);
 
-const COUNT = BATCH * Math.max(...STEPS);
 const grouped = ODD.find(({ model }) => model.name === 'grouped')!.model;
-const NETWORKS: readonly (readonly [what: string, model: Model, data: () => Promise<Dataset>])[] = [
-  ['LeNet-5', zooModel('lenet5'), () => digits(COUNT)],
-  [
-    'a network of dilated, grouped and depthwise convolutions',
-    grouped,
-    async () => randomDataset(grouped.input, 5, COUNT),
-  ],
+const front = zooModel('yolov2-front', [64, 64]);
+
+const NETWORKS: readonly Compared[] = [
+  { what: 'LeNet-5', model: zooModel('lenet5'), batch: 64, rate: 0.05, data: digits },
+  {
+    what: 'a network of dilated, grouped and depthwise convolutions',
+    model: grouped,
+    batch: 64,
+    rate: 0.05,
+    data: async (count) => randomDataset(grouped.input, 5, count),
+  },
+  {
+    what: 'the front of YOLOv2',
+    model: front,
+    batch: 2,
+    rate: 0.002,
+    data: async (count) => randomDataset(front.input, 1, count),
+  },
 ];
 
-for (const [what, model, data] of NETWORKS) {
+for (const network of NETWORKS) {
+  const { what, model, batch, data } = network;
   const both =
     reason === undefined
-      ? data().then((images) => Promise.all([askPytorch(model, images), trainTiles(model, images)]))
+      ? data(batch * Math.max(...STEPS)).then((images) =>
+          Promise.all([askPytorch(network, images), trainTiles(network, images)]),
+        )
       : undefined;
 
   compared(`${what} on 2x2 tiles takes the first step that PyTorch takes: loss, gradients and weights`, async (t) => {

@@ -1,8 +1,8 @@
 """Trains a chain of layers with PyTorch on images in the order of the file, for comparison.
 
-    pytorch_step.py DIRECTORY BATCH STEPS...
+    pytorch_step.py DIRECTORY BATCH RATE STEPS...
 
-DIRECTORY holds `model.json` (input, layers), `init.safetensors` (float32 tensors by state_dict name), `images.bin` (a byte a value) and
+DIRECTORY holds `model.json` (input, layers, loss), `init.safetensors` (float32 tensors by state_dict name), `images.bin` (a byte a value) and
 `labels.bin` (a byte each). For each number of STEPS it writes `after-<steps>.safetensors`: the weights, and as `gradient.<name>` the gradients of the last
 step. It prints one JSON object: the loss of every step.
 """
@@ -48,6 +48,10 @@ class Chain(nn.Module):
         return x
 
 
+def loss_of(kind, output, labels):
+    return output.square().mean() if kind == "meanSquares" else nn.functional.cross_entropy(output, labels)
+
+
 def read_tensors(path):
     data = path.read_bytes()
     (length,) = struct.unpack_from("<Q", data)
@@ -72,7 +76,7 @@ def write_tensors(path, tensors):
     path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(parts))
 
 
-def main(directory, batch, checkpoints):
+def main(directory, batch, rate, checkpoints):
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     description = json.loads((directory / "model.json").read_text())
@@ -81,12 +85,12 @@ def main(directory, batch, checkpoints):
     images = numpy.fromfile(directory / "images.bin", dtype=numpy.uint8).reshape(-1, *description["input"])
     labels = torch.from_numpy(numpy.fromfile(directory / "labels.bin", dtype=numpy.uint8).astype(numpy.int64))
     pixels = (torch.from_numpy(images.astype(numpy.float32)) / 255 - 0.1307) / 0.3081
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=0.0005)
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9, weight_decay=0.0005)
     losses = []
     for step in range(max(checkpoints)):
         span = slice(step * batch, (step + 1) * batch)
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(pixels[span]), labels[span])
+        loss = loss_of(description["loss"], model(pixels[span]), labels[span])
         loss.backward()
         gradients = {f"gradient.{name}": p.grad.clone() for name, p in model.named_parameters()}
         optimizer.step()
@@ -96,4 +100,4 @@ def main(directory, batch, checkpoints):
     print(json.dumps({"losses": losses}))
 
 
-main(Path(sys.argv[1]), int(sys.argv[2]), [int(argument) for argument in sys.argv[3:]])
+main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), [int(argument) for argument in sys.argv[4:]])
