@@ -50,17 +50,8 @@ export function emitUpdate(emission: Emission, stage: number): void {
 }
 
 function emitPiece(emission: Emission, stage: number, { parameter, box }: Piece): void {
-  const { linker, places, rank, storage, options, stages, parameterGradients } = emission;
-  const values = volume(box);
-  const sum = parameter.name === METRICS ? storage.metrics : linker.buffer(values * FLOAT_BYTES);
-  linker.emit({ kind: 'zero', offset: sum, bytes: values * FLOAT_BYTES });
-  for (const from of contributorsOf(parameter, stages)) {
-    const source =
-      from === rank
-        ? pieceView(parameterGradients.get(parameter.name)!, parameter.extent, box)
-        : contribution(emission, stage, { parameter, box }, from);
-    linker.emit({ kind: 'add', source, target: flat(sum, values) });
-  }
+  const { linker, storage, options } = emission;
+  const gradient = emitSum(emission, stage, { parameter, box });
   if (parameter.name === METRICS) return;
   const { momentum: coefficient, weightDecay } = options.optimizer;
   const weights = pieceView(storage.parameters.get(parameter.name)!, parameter.extent, box).offset;
@@ -68,18 +59,36 @@ function emitPiece(emission: Emission, stage: number, { parameter, box }: Piece)
   linker.emit({
     kind: 'sgd',
     weights,
-    gradient: sum,
+    gradient,
     momentum,
-    length: values,
+    length: volume(box),
     rate: storage.rate,
     coefficient,
     weightDecay,
   });
+}
 
-  function contribution(within: Emission, ofStage: number, piece: Piece, from: number): View {
-    const message = theirs(within, 'gradient', ofStage).find((candidate) => candidate.from === from)!;
-    return slotViews(message, places, true).find(({ part }) => isPiece(part, piece))!.view;
+/** Adds what all contributors have for a piece, in rank order; nothing is added or copied where the owner alone contributes. @returns the sum's address */
+function emitSum(emission: Emission, stage: number, { parameter, box }: Piece): number {
+  const { linker, rank, storage, stages, parameterGradients } = emission;
+  const values = volume(box);
+  const own = () => pieceView(parameterGradients.get(parameter.name)!, parameter.extent, box);
+  const contributors = contributorsOf(parameter, stages);
+  const kept = parameter.name === METRICS;
+  if (!kept && contributors.length === 1 && contributors[0] === rank) return own().offset;
+  const sum = kept ? storage.metrics : linker.buffer(values * FLOAT_BYTES);
+  linker.emit({ kind: 'zero', offset: sum, bytes: values * FLOAT_BYTES });
+  for (const from of contributors) {
+    const source = from === rank ? own() : contribution(emission, stage, { parameter, box }, from);
+    linker.emit({ kind: 'add', source, target: flat(sum, values) });
   }
+  return sum;
+}
+
+/** What another device sent of a piece's gradient. */
+function contribution(emission: Emission, stage: number, piece: Piece, from: number): View {
+  const message = theirs(emission, 'gradient', stage).find((candidate) => candidate.from === from)!;
+  return slotViews(message, emission.places, true).find(({ part }) => isPiece(part, piece))!.view;
 }
 
 function isPiece(part: MessagePart, piece: Piece): boolean {
@@ -101,7 +110,8 @@ export function emitApply(emission: Emission): void {
     const target = storage.checksums + index * 4;
     linker.emit({ kind: 'zero', offset: target, bytes: 4 });
     for (const { parameter, box } of parts) {
-      if (parameter.name === METRICS || !parameter.holders.includes(rank)) continue;
+      // Nobody compares what only one device holds.
+      if (parameter.name === METRICS || !parameter.holders.includes(rank) || parameter.holders.length === 1) continue;
       linker.emit({ kind: 'checksum', ...bytesOf(kept(emission, { tensor: parameter.name, box }), box), target });
     }
   });
