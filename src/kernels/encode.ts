@@ -105,8 +105,10 @@ const BLOCKS: PerCall<readonly number[]> = {
   activationBackward: ({ output, gradient, slope }) => [...joinedWords(output, gradient), float32(slope)],
   maxPool: (call) => [...viewsWords(call.source, call.target), ...windowWords(call)],
   maxPoolBackward: (call) => [
-    ...viewsWords(call.source, call.targetGradient, call.sourceGradient),
+    ...viewsWords(call.source, call.targetGradient, call.sourceGradient, ...joinRows([call.sourceGradient], 2)),
     ...windowWords(call),
+    float32(call.slope),
+    call.sums,
   ],
   dense: ({ source, target, weights, bias, slope }) => {
     return [...viewsWords(source, target), weights, bias, float32(slope), ...room(WALK_WORDS + SUMS_WORDS)];

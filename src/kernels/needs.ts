@@ -50,8 +50,14 @@ export const NEEDS: PerCall<Needs> = {
       viewSpan('source', call.source),
       viewSpan('target gradient', call.targetGradient),
       viewSpan('source gradient', call.sourceGradient),
+      listSpan('sums', call.sums, call.sums === 0 ? 0 : call.sourceGradient.extent[1]),
     ],
-    rules: [sameExtent(call.source, call.sourceGradient), ...windowRules(call, call.targetGradient)],
+    rules: [
+      sameExtent(call.source, call.sourceGradient),
+      ...windowRules(call, call.targetGradient),
+      ...(call.slope === 1 ? [] : [pixelsTouch('source', call.source)]),
+      ...(call.slope === 1 && call.sums === 0 ? [] : [pixelsTouch('source gradient', call.sourceGradient)]),
+    ],
   }),
   dense: ({ source, target, weights, bias }) => {
     const needs = denseNeeds(source, target, weights);

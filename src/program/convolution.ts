@@ -78,10 +78,9 @@ interface BackwardSite {
   readonly parameters: ParameterAddresses;
 }
 
-/** Gradients of bias, weights and input from the gradient of what the activation was applied to. */
+/** Gradients of weights and input from the gradient of what the activation was applied to; that of the bias is the caller's. */
 export function emitConvolutionBackward(linker: Linker, site: BackwardSite): void {
   const { convolution, input, outputGradient, inputGradient, parameters } = site;
-  linker.emit({ kind: 'sumPlanes', source: outputGradient.view, target: parameters.biasGradient });
   emitWeightGradient(linker, site, sampleInput(linker, convolution, input, outputGradient.box));
   if (inputGradient)
     emitInputGradient(linker, { convolution, weights: parameters.weights, outputGradient, inputGradient });

@@ -101,6 +101,17 @@ interface BackwardSite {
   readonly outputGradient: Stored;
   readonly inputGradient: Stored | undefined;
   readonly parameters: ParameterAddresses | undefined;
+  /** For a pooling: the convolution before it, whose derivative and bias gradient are computed in the same pass. */
+  readonly before?: Epilogue | undefined;
+  /** For a convolution: whether the pooling behind it has done so. */
+  readonly derived?: boolean;
+}
+
+/** What the backward of a pooling does for the convolution whose output it reads anyway. */
+interface Epilogue {
+  readonly slope: number;
+  /** Address of the bias gradient. */
+  readonly sums: number;
 }
 
 /** Gradients of the layer's parameters and input from that of its output, which is overwritten by the activation's derivative. */
@@ -108,7 +119,10 @@ export function emitBackward(linker: Linker, site: BackwardSite): void {
   const { layer, input, outputGradient, inputGradient } = site;
   switch (layer.kind) {
     case 'conv2d':
-      emitDerivative(linker, layer.activation, site);
+      if (site.derived !== true) {
+        emitDerivative(linker, layer.activation, site);
+        linker.emit({ kind: 'sumPlanes', source: outputGradient.view, target: site.parameters!.biasGradient });
+      }
       emitConvolutionBackward(linker, { ...site, convolution: layer, parameters: site.parameters! });
       return;
     case 'maxPool':
@@ -119,6 +133,7 @@ export function emitBackward(linker: Linker, site: BackwardSite): void {
         targetGradient: outputGradient.view,
         sourceGradient: inputGradient.view,
         ...poolWindows(layer, input.box, site.output.box),
+        ...(site.before ?? { slope: 1, sums: 0 }),
       });
       return;
     case 'flatten':

@@ -17,6 +17,7 @@ const ADDRESS_FIELDS = [
   'offset',
   'packed',
   'bias',
+  'sums',
   'weights',
   'target',
   'scratch',
@@ -149,7 +150,7 @@ function visitAddresses(call: KernelCall, visit: (address: number) => number): K
   const copy: Record<string, unknown> = { ...call };
   for (const [field, value] of Object.entries(copy)) {
     if (typeof value === 'number' && ADDRESS_FIELDS.includes(field)) {
-      // `momentum: 0` and `bias: 0` say that there is none; it stays 0 because it is not virtual.
+      // `momentum: 0`, `bias: 0` and `sums: 0` say that there is none; it stays 0 because it is not virtual.
       copy[field] = visit(value);
     } else if (isView(value)) {
       copy[field] = { ...value, offset: visit(value.offset) };

@@ -7,7 +7,7 @@ import { intersect, isEmpty, type Box } from '../tensor/box.ts';
 import { slice, type View } from '../tensor/view.ts';
 import type { ParameterAddresses } from './convolution.ts';
 import { mine, takesPart, theirs, type Emission } from './emission.ts';
-import { emitBackward, emitForward, reserveActivation, reserveGradient } from './layers.ts';
+import { emitBackward, emitForward, reserveActivation, reserveGradient, slopeOf } from './layers.ts';
 import { learnsBefore } from './messages.ts';
 import { storedBytes, type Stored } from './planes.ts';
 import { extentBytes } from './storage.ts';
@@ -192,37 +192,46 @@ function emitLayersBackward(emission: Emission, stage: number): void {
   for (let l = layers.length - 1; l >= 0; l--) {
     const layer = layers[l]!;
     linker.layer = start + l;
-    reserveParameterGradients(emission, start + l);
-    const wanted = wantsInputGradient(emission, stage, l);
-    const inputGradient = wanted ? reserveLayerGradient(emission, stage, l) : undefined;
-    const parameters = addressesOf(emission, start + l);
+    const inputGradient = wantsInputGradient(emission, stage, l) ? reserveLayerGradient(l) : undefined;
     emitBackward(linker, {
       layer,
       input: stored[l]!,
       output: stored[l + 1]!,
       outputGradient,
       inputGradient,
-      parameters,
+      parameters: gradientsOf(emission, start + l),
+      before: epilogueOf(l),
+      derived: epilogueOf(l + 1) !== undefined,
     });
     if (!inputGradient) return;
     outputGradient = inputGradient;
     if (l === 0) emission.gradients[stage]!.input = inputGradient;
   }
 
-  function reserveLayerGradient(within: Emission, ofStage: number, l: number): Stored {
+  /** What a pooling does for the convolution before it, in the same stage. */
+  function epilogueOf(l: number): { slope: number; sums: number } | undefined {
     const producer = layers[l - 1];
-    const input = producer && wantsInputGradient(within, ofStage, l - 1) ? regions[l - 1]! : undefined;
+    if (layers[l]?.kind !== 'maxPool' || producer?.kind !== 'conv2d') return undefined;
+    const { biasGradient } = gradientsOf(emission, start + l - 1)!;
+    return { slope: slopeOf(producer.activation), sums: biasGradient };
+  }
+
+  function reserveLayerGradient(l: number): Stored {
+    const producer = layers[l - 1];
+    const input = producer && wantsInputGradient(emission, stage, l - 1) ? regions[l - 1]! : undefined;
     const vector = l === 0 ? layers[0]!.kind === 'dense' : !isSpatial(producer!);
     return reserveGradient(linker, regions[l]!, { vector, producer: producer && { layer: producer, input } });
   }
 }
 
-function reserveParameterGradients({ linker, model, plan, parameterGradients }: Emission, index: number): void {
+/** Addresses of a layer's parameters and their gradients, for which room is reserved the first time. */
+function gradientsOf(emission: Emission, index: number): ParameterAddresses | undefined {
+  const { linker, model, plan, parameterGradients } = emission;
   const layer = model.layers[index]!;
-  if (!('name' in layer)) return;
+  if (!('name' in layer)) return undefined;
   for (const { name, extent } of plan.parameters) {
-    if (name === `${layer.name}.weight` || name === `${layer.name}.bias`) {
-      parameterGradients.set(name, linker.buffer(extentBytes(extent)));
-    }
+    const own = name === `${layer.name}.weight` || name === `${layer.name}.bias`;
+    if (own && !parameterGradients.has(name)) parameterGradients.set(name, linker.buffer(extentBytes(extent)));
   }
+  return addressesOf(emission, index);
 }

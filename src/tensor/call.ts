@@ -178,7 +178,11 @@ export interface MaxPoolCall {
   readonly originX: number;
 }
 
-/** Sets `sourceGradient` to zero, then adds each target gradient at its window's maximum: the first one in row-major order. */
+/**
+ * Sets `sourceGradient` to zero, then adds each target gradient at its window's maximum: the first one in row-major order. Then, where
+ * the source is the output of an activation and a bias, what {@link ActivationBackwardCall} and {@link SumPlanesCall} do, with the same bits:
+ * sourceGradient *= source > 0 ? 1 : slope; sums[c] = Σ_n Σ_y Σ_x sourceGradient[n, c, y, x].
+ */
 export interface MaxPoolBackwardCall {
   readonly kind: 'maxPoolBackward';
   readonly source: View;
@@ -188,6 +192,10 @@ export interface MaxPoolBackwardCall {
   readonly stride: number;
   readonly originY: number;
   readonly originX: number;
+  /** 1 leaves the gradient as it is; else pixels of source and source gradient have stride 4. */
+  readonly slope: number;
+  /** Offset of one float per channel, or 0 for none; pixels of the source gradient then have stride 4. */
+  readonly sums: number;
 }
 
 /** target[n, o] = act(bias[o] + Σ_i weights[o, i] · source[n, i]); rows of n are strides[0] apart, values 4 bytes apart. */

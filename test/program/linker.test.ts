@@ -93,6 +93,7 @@ const at = (offset: number): View => contiguous(offset, [1, 1, 1, 1]);
 
 /** One call of every kind, with a buffer of its own behind every address. */
 function everyKind(next: () => number): readonly KernelCall[] {
+  const kernel = { taps: [0], tapIndex: [0], kernelTaps: 1 };
   const window = { kernel: 1, stride: 1, originY: 0, originX: 0 };
   const loss = { count: 1, metricsLength: 3, rank: 0 };
   return [
@@ -117,16 +118,32 @@ function everyKind(next: () => number): readonly KernelCall[] {
       kind: 'convolveWeights',
       source: at(next()),
       gradient: at(next()),
-      taps: [0],
-      tapIndex: [0],
-      kernelTaps: 1,
+      ...kernel,
       target: next(),
       scratch: next(),
     },
     { kind: 'sumPlanes', source: at(next()), target: next() },
     { kind: 'activationBackward', output: at(next()), gradient: at(next()), slope: 0 },
     { kind: 'maxPool', source: at(next()), target: at(next()), ...window },
-    { kind: 'maxPoolBackward', source: at(next()), targetGradient: at(next()), sourceGradient: at(next()), ...window },
+    {
+      kind: 'maxPoolBackward',
+      source: at(next()),
+      targetGradient: at(next()),
+      sourceGradient: at(next()),
+      ...window,
+      slope: 0,
+      sums: next(),
+    },
+    {
+      kind: 'convolveDepthwise',
+      source: at(next()),
+      target: at(next()),
+      weights: next(),
+      ...kernel,
+      bias: next(),
+      slope: 1,
+    },
+    { kind: 'convolveDepthwiseWeights', source: at(next()), gradient: at(next()), ...kernel, target: next() },
     { kind: 'dense', source: at(next()), target: at(next()), weights: next(), bias: next(), slope: 1 },
     { kind: 'denseInput', targetGradient: at(next()), sourceGradient: at(next()), weights: next() },
     { kind: 'denseWeights', source: at(next()), targetGradient: at(next()), target: next() },

@@ -107,7 +107,7 @@ const WRITTEN: Readonly<Record<KernelCall['kind'], readonly string[]>> = {
   sumPlanes: ['target'],
   activationBackward: ['gradient'],
   maxPool: ['target'],
-  maxPoolBackward: ['source gradient'],
+  maxPoolBackward: ['source gradient', 'sums'],
   dense: ['outputs'],
   denseInput: ['inputs'],
   denseWeights: ['matrix'],

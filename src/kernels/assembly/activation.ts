@@ -16,7 +16,8 @@ export function activationBackward(block: usize): void {
   }
 }
 
-function scaleRow(output: usize, gradient: usize, count: usize, slope: f32): void {
+/** gradient *= output > 0 ? 1 : slope, over `count` pixels side by side. */
+export function scaleRow(output: usize, gradient: usize, count: usize, slope: f32): void {
   const slopes = f32x4.splat(slope);
   const zero = f32x4.splat(0);
   for (; count >= 4; count -= 4, output += 16, gradient += 16) {

@@ -16,7 +16,8 @@ import { meanSquares, softmaxCrossEntropy } from './loss';
 import { add, clearBorder, copy, pack, pixels, zero } from './move';
 import { sgd } from './optimizer';
 import { packWeights } from './pack-weights';
-import { maxPool, maxPoolBackward } from './pooling';
+import { maxPool } from './pooling';
+import { maxPoolBackward } from './pooling-backward';
 import { sumPlanes } from './sum-planes';
 
 export { multiplyAddFlops, multiplyAddPeak } from './peak';
@@ -26,7 +27,7 @@ const HEAD_BYTES: usize = 16;
 
 /** The layout of parameter blocks that this build understands; src/kernels/loader.ts has the same number. */
 export function blockVersion(): i32 {
-  return 3;
+  return 4;
 }
 
 /** Executes `count` calls that are encoded one after the other at `at`. Traps at an opcode that does not exist. */

@@ -19,7 +19,8 @@ export function sumPlanes(block: usize): void {
   }
 }
 
-function sumRow(at: usize, count: usize): f64 {
+/** Sum of `count` pixels side by side. */
+export function sumRow(at: usize, count: usize): f64 {
   let sum: f64 = 0;
   for (; count >= 4; ) {
     const pixels = min(count, CHUNK_PIXELS) & ~3;

@@ -2,6 +2,8 @@
 
 import type { MaxPoolBackwardCall, MaxPoolCall } from '../../tensor/call.ts';
 import type { View } from '../../tensor/view.ts';
+import { activationBackward } from './activation.ts';
+import { sumPlanes } from './convolution.ts';
 import { at, positions, read, write, type Memory, type Position } from './memory.ts';
 
 interface Window {
@@ -26,6 +28,9 @@ export function maxPoolBackward(memory: Memory, call: MaxPoolBackwardCall): void
     const cell = at(call.sourceGradient, maximumOf(memory, call, p));
     write(memory, cell, read(memory, cell) + read(memory, at(call.targetGradient, p)));
   }
+  const { source: output, sourceGradient: gradient, slope, sums } = call;
+  activationBackward(memory, { kind: 'activationBackward', output, gradient, slope });
+  if (sums !== 0) sumPlanes(memory, { kind: 'sumPlanes', source: gradient, target: sums });
 }
 
 /** Where the window of an output has its maximum: the first one in row-major order; a NaN is larger than any number. */
