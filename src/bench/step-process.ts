@@ -12,10 +12,14 @@ export class StepProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown>;
 
-  /** @param prefix a command that starts the process in its own way, e.g. `['taskset', '-c', '1']` */
-  constructor(prefix: readonly string[] = []) {
-    // Compiled and source code lie side by side with the same extension as this file.
-    const file = new URL(`./step-child${extname(import.meta.url)}`, import.meta.url);
+  /**
+   * @param prefix a command that starts the process in its own way, e.g. `['taskset', '-c', '1']`
+   * @param file the process's code: what stands beside this file, with the same extension, unless said
+   */
+  constructor(
+    prefix: readonly string[] = [],
+    file = new URL(`./step-child${extname(import.meta.url)}`, import.meta.url),
+  ) {
     const [command, ...args] = [...prefix, process.execPath, ...NODE_FLAGS, fileURLToPath(file)];
     this.#child = spawn(command, args, {
       env: { ...process.env, ...NODE_ENVIRONMENT },

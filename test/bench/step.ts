@@ -27,6 +27,9 @@ two layouts counts. A ratio above 1 says that MQTile takes less time.
 
 const SCRIPT = fileURLToPath(new URL('../../bench/torch-step.py', import.meta.url));
 
+/** What people install. From the sources Node.js would strip types first, which takes 45 MB. */
+const COMPILED = new URL('../../dist/bench/step-child.js', import.meta.url);
+
 const LAYOUTS = ['contiguous', 'channels_last'] as const;
 
 /** A turn has as many steps as take MQTile about this long. */
@@ -96,7 +99,7 @@ function standardCases(threads: number): readonly StepSetup[] {
 async function compare(setup: StepSetup & { readonly size: number }, rounds: number): Promise<ComparedRow> {
   const { model, size, batch, threads } = setup;
   const prefix = pinning(threads);
-  await using subject = new StepProcess(prefix);
+  await using subject = new StepProcess(prefix, COMPILED);
   const { mode } = await subject.ask({ ask: 'open', setup });
   const args = ['--model', model, '--size', String(size), '--batch', String(batch), '--threads', String(threads)];
   const script = (layout: string) => new StepsScript([SCRIPT, ...args, '--layout', layout], threads, prefix);
