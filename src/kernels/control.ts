@@ -1,27 +1,54 @@
 /**
- * Control words that an engine and its worker share. One request is under way at a time:
+ * Control words that an engine and its workers share. One request is under way at a time:
  *
- *     engine: writes COMMAND and its arguments, adds 1 to REQUEST, wakes the worker, waits until DONE = REQUEST
- *     worker: waits until REQUEST changes, obeys, writes STATUS and MILLISECONDS, sets DONE = REQUEST, wakes the engine
+ *     engine:  writes COMMAND and its arguments, sets PENDING to the number of workers that shall obey, adds 1 to the REQUEST of each and
+ *              wakes it, waits until DONE changes
+ *     workers: each waits until its REQUEST changes, obeys, writes its STATUS and MILLISECONDS, takes 1 from PENDING; the last one adds 1 to
+ *              DONE and wakes the engine
  */
 
 import type { MessagePort } from 'node:worker_threads';
 
 /** Positions of 32-bit words. */
-export const REQUEST = 0;
-export const DONE = 1;
+export const DONE = 0;
+export const PENDING = 1;
 export const COMMAND = 2;
 export const ARENA = 3;
 export const OFFSET = 4;
-export const CALLS = 5;
-export const STATUS = 6;
+export const ROUNDS = 5;
+export const THREADS = 6;
 
-/** Position of a float64: how long the kernels of the last request took. */
-export const MILLISECONDS = 4;
+/** The barrier of a run, on a cache line of its own: how many have arrived, how often all had, whether somebody will never come. */
+export const ARRIVED = 16;
+export const GENERATION = 17;
+export const BROKEN = 18;
 
-export const CONTROL_BYTES = 64;
+/** Each worker has a cache line of its own behind these. */
+const FIRST_WORKER = 32;
+const WORKER_WORDS = 16;
 
-/** Commands. RUN executes CALLS calls at OFFSET of ARENA; ATTACH takes a memory from the message port as ARENA; DETACH forgets ARENA. */
+/** Positions of a worker's words. */
+export function requestOf(thread: number): number {
+  return FIRST_WORKER + thread * WORKER_WORDS;
+}
+
+export function statusOf(thread: number): number {
+  return requestOf(thread) + 1;
+}
+
+/** Position of a worker's float64: how long its part of the last run took. */
+export function millisecondsOf(thread: number): number {
+  return (requestOf(thread) + 2) / 2;
+}
+
+export function controlBytes(threads: number): number {
+  return requestOf(threads) * 4;
+}
+
+/**
+ * Commands. RUN executes rounds of calls in an arena: the table at OFFSET has, for each of THREADS threads, ROUNDS pairs of words: where
+ * the thread's calls of that round lie, and how many they are. ATTACH takes a memory from the message port as ARENA; DETACH forgets ARENA.
+ */
 export const RUN = 1;
 export const ATTACH = 2;
 export const DETACH = 3;
@@ -35,5 +62,6 @@ export const FAILED = 1;
 export interface WorkerData {
   readonly module: WebAssembly.Module;
   readonly control: SharedArrayBuffer;
+  readonly thread: number;
   readonly port: MessagePort;
 }

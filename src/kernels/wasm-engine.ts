@@ -1,4 +1,4 @@
-/** The engine of the SIMD kernels: a worker thread that executes submissions one after the other, over shared WebAssembly memory. */
+/** The engine of the SIMD kernels: worker threads that execute one submission after the other together, over shared WebAssembly memory. */
 
 import { KernelError } from '../errors.ts';
 import type { KernelCall } from '../tensor/call.ts';
@@ -7,7 +7,9 @@ import * as control from './control.ts';
 import { encodeCalls } from './encode.ts';
 import type { Arena, Engine, Submission } from './engine.ts';
 import { loadKernels } from './loader.ts';
-import { KernelThread } from './thread.ts';
+import { schedule, spareBytes, type Round } from './schedule.ts';
+import { KernelTeam } from './team.ts';
+import { PART_NANOSECONDS, type Crew } from './work.ts';
 
 const PAGE_BYTES = 65_536;
 const MAXIMUM_PAGES = 65_536;
@@ -15,40 +17,51 @@ const MAXIMUM_PAGES = 65_536;
 /** Cache lines between an arena and the blocks behind it. */
 const BLOCK_ALIGNMENT = 64;
 
+/** More workers than this are a mistake. */
+const MOST_THREADS = 256;
+
 export interface EngineOptions {
-  /** Worker threads; only one is possible so far. */
+  /** Worker threads that share each submission: 1 by default. Results have the same bits with any number. */
   readonly threads?: number;
+  /** A call is shared by as many threads as get about so much work each. The default is what pays; 0 shares all that can be. */
+  readonly partNanoseconds?: number;
 }
 
 /**
- * Starts an engine and its worker. The worker does not keep the process alive while it is idle.
- * @throws {KernelError} `threads` for another number than 1, `kernelsMissing` when the kernels were not built
+ * Starts an engine and its workers. They do not keep the process alive while they are idle.
+ * @throws {KernelError} `threads` for a number of threads that is not from 1 to 256, `kernelsMissing` when the kernels were not built
  */
-export async function createEngine({ threads = 1 }: EngineOptions = {}): Promise<Engine> {
-  if (threads !== 1)
-    throw new KernelError('threads', `cannot start ${threads} kernel threads: only 1 is possible so far`);
-  const thread = new KernelThread(await loadKernels());
-  await thread.start();
-  return new WasmEngine(thread);
+export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  const { threads = 1, partNanoseconds = PART_NANOSECONDS } = options;
+  if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS)
+    throw new KernelError(
+      'threads',
+      `cannot start ${threads} kernel threads; want a whole number from 1 to ${MOST_THREADS}`,
+    );
+  const team = new KernelTeam(await loadKernels(), threads);
+  await team.start();
+  return new WasmEngine(team, { threads, partNanoseconds });
 }
 
 class WasmEngine implements Engine {
-  readonly #thread: KernelThread;
+  readonly #team: KernelTeam;
+  readonly #crew: Crew;
   #arenas = 0;
 
-  constructor(thread: KernelThread) {
-    this.#thread = thread;
+  constructor(team: KernelTeam, crew: Crew) {
+    this.#team = team;
+    this.#crew = crew;
   }
 
   async allocate(bytes: number): Promise<Arena> {
     const id = this.#arenas++;
     const memory = createMemory(bytes);
-    await this.#thread.request({ command: control.ATTACH, arena: id, message: memory });
-    return new WasmArena(this.#thread, id, memory, bytes);
+    await this.#team.request({ command: control.ATTACH, arena: id, message: memory });
+    return new WasmArena({ team: this.#team, crew: this.#crew, id, memory }, bytes);
   }
 
   close(): Promise<void> {
-    return this.#thread.close();
+    return this.#team.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -68,23 +81,41 @@ function pagesOf(bytes: number): number {
   return Math.ceil(bytes / PAGE_BYTES);
 }
 
-/** Where the words of a submission lie. */
+/** Where the table of a submission lies, and for how many rounds and threads it has entries. */
 interface Encoded {
   readonly offset: number;
-  readonly calls: number;
+  readonly rounds: number;
+  readonly threads: number;
+}
+
+/** Memory behind the arena that parts of weight gradients use as scratch; the next submission uses it again. */
+interface Spare {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** Who executes an arena's calls, and what they know it by. */
+interface Place {
+  readonly team: KernelTeam;
+  readonly crew: Crew;
+  readonly id: number;
+  readonly memory: WebAssembly.Memory;
 }
 
 class WasmArena implements Arena {
   readonly bytes: Uint8Array;
-  readonly #thread: KernelThread;
+  readonly #team: KernelTeam;
+  readonly #crew: Crew;
   readonly #id: number;
   readonly #encoded = new WeakMap<Submission, Encoded>();
   #memory: WebAssembly.Memory | undefined;
-  /** First byte behind the arena and all blocks so far. */
+  #spare: Spare = { offset: 0, bytes: 0 };
+  /** First byte behind the arena, all blocks and tables so far. */
   #end: number;
 
-  constructor(thread: KernelThread, id: number, memory: WebAssembly.Memory, bytes: number) {
-    this.#thread = thread;
+  constructor({ team, crew, id, memory }: Place, bytes: number) {
+    this.#team = team;
+    this.#crew = crew;
     this.#id = id;
     this.#memory = memory;
     this.bytes = new Uint8Array(memory.buffer, 0, bytes);
@@ -93,17 +124,42 @@ class WasmArena implements Arena {
 
   compile(calls: readonly KernelCall[]): Submission {
     checkCalls(calls, this.bytes.byteLength);
-    const words = encodeCalls(calls);
-    const offset = Math.ceil(this.#end / BLOCK_ALIGNMENT) * BLOCK_ALIGNMENT;
-    new Int32Array(this.#reserve(offset + words.byteLength), offset, words.length).set(words);
-    this.#end = offset + words.byteLength;
+    const rounds = schedule(calls, this.#crew, this.#spareOf(spareBytes(calls, this.#crew)));
     const submission: Submission = { calls: calls.length };
-    this.#encoded.set(submission, { offset, calls: calls.length });
+    this.#encoded.set(submission, this.#encode(rounds));
     return submission;
   }
 
+  #spareOf(bytes: number): number {
+    if (bytes > this.#spare.bytes) this.#spare = { offset: this.#take(bytes), bytes };
+    return this.#spare.offset;
+  }
+
+  /** Writes the calls of each thread and round behind one another, then the table that says where they lie. */
+  #encode(rounds: readonly Round[]): Encoded {
+    const threads = Math.max(1, rounds[0]?.length ?? 0);
+    const table = Array.from({ length: threads }, (_, thread) =>
+      rounds.map((round) => [this.#write(encodeCalls(round[thread]!)), round[thread]!.length]),
+    );
+    return { offset: this.#write(Int32Array.from(table.flat(2))), rounds: rounds.length, threads };
+  }
+
+  /** @returns the offset of the words, at the start of a cache line */
+  #write(words: Int32Array): number {
+    const offset = this.#take(words.byteLength);
+    new Int32Array(this.#held().buffer, offset, words.length).set(words);
+    return offset;
+  }
+
+  #take(bytes: number): number {
+    const offset = Math.ceil(this.#end / BLOCK_ALIGNMENT) * BLOCK_ALIGNMENT;
+    this.#reserve(offset + bytes);
+    this.#end = offset + bytes;
+    return offset;
+  }
+
   /** Grows the memory to `bytes`; the arena's own view, over the pages there were before, stays valid. */
-  #reserve(bytes: number): SharedArrayBuffer {
+  #reserve(bytes: number): void {
     const memory = this.#held();
     const missing = pagesOf(bytes) - memory.buffer.byteLength / PAGE_BYTES;
     try {
@@ -115,7 +171,6 @@ class WasmArena implements Arena {
         { cause },
       );
     }
-    return memory.buffer;
   }
 
   #held(): WebAssembly.Memory {
@@ -127,13 +182,13 @@ class WasmArena implements Arena {
     this.#held();
     const encoded = this.#encoded.get(submission);
     if (encoded === undefined) throw new KernelError('kernelFailed', 'the submission was compiled for another arena');
-    return this.#thread.request({ command: control.RUN, arena: this.#id, ...encoded }, signal);
+    return this.#team.request({ command: control.RUN, arena: this.#id, ...encoded }, signal);
   }
 
   release(): void {
     if (this.#memory === undefined) return;
     this.#memory = undefined;
     // After what was submitted before; an engine that is closed has forgotten the arena anyway.
-    this.#thread.request({ command: control.DETACH, arena: this.#id }).catch(() => {});
+    this.#team.request({ command: control.DETACH, arena: this.#id }).catch(() => {});
   }
 }

@@ -145,10 +145,6 @@ test('an arena that no machine has is refused', async (t) => {
   await t.throwsAsync(engine.allocate(2 ** 40), { code: 'outOfMemory' });
 });
 
-test('more than one thread is refused', async (t) => {
-  await t.throwsAsync(createEngine({ threads: 2 }), { code: 'threads' });
-});
-
 test('missing kernels are reported with the command that builds them', async (t) => {
   await t.throwsAsync(loadKernels(new URL('nowhere.wasm', import.meta.url)), {
     code: 'kernelsMissing',
