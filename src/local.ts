@@ -1,10 +1,12 @@
 /** startLocalCluster: N nodes as child processes of this one, each with its own broker on loopback, bridged peer to peer. */
 
 import { fork, type ChildProcess } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TransportError } from './errors.ts';
 import { NODE_ENVIRONMENT, NODE_FLAGS } from './footprint.ts';
+import type { NodeConfig } from './job/node-config.ts';
 import type { ChildMessage, ParentMessage } from './local-child.ts';
 
 /** A child has this long to start its broker. */
@@ -38,7 +40,7 @@ export interface LocalCluster extends AsyncDisposable {
 }
 
 /**
- * Starts node1 to nodeN on free ports and connects each with all others.
+ * Starts node1 to nodeN on free ports and connects each with all others. They share the cores: kernel threads of all are as many, one a node at least.
  * @throws {TransportError} `nodeStart` when a child does not come up
  */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
@@ -50,7 +52,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       const name = `node${rank + 1}`;
       const child = spawn();
       children.push(child);
-      return begin(child, name, cluster, options);
+      return begin(child, { name, cluster, threads: threadsOf(count) }, options);
     });
     const nodes = await Promise.all(started);
     for (const [rank, child] of children.entries()) {
@@ -79,7 +81,15 @@ function spawn(): ChildProcess {
   });
 }
 
-function begin(child: ChildProcess, name: string, cluster: string, { log }: LocalClusterOptions): Promise<LocalNode> {
+/** Kernel threads of each of so many nodes: together as many as there are cores, but one at least. */
+function threadsOf(nodes: number): number {
+  return Math.max(1, Math.floor(availableParallelism() / nodes));
+}
+
+type Part = Pick<NodeConfig, 'name' | 'cluster' | 'threads'>;
+
+function begin(child: ChildProcess, part: Part, { log }: LocalClusterOptions): Promise<LocalNode> {
+  const { name } = part;
   return new Promise((resolve, reject) => {
     const fail = (why: string) => reject(new TransportError('nodeStart', `${name} did not start: ${why}`));
     const timer = setTimeout(() => fail(`nothing heard for ${START_MS / 1000} s`), START_MS);
@@ -92,7 +102,7 @@ function begin(child: ChildProcess, name: string, cluster: string, { log }: Loca
       else fail(message.reason);
     });
     const listen = { host: LOOPBACK, port: 0 };
-    send(child, { kind: 'start', config: { name, cluster, listen, peers: [], insecure: false } });
+    send(child, { kind: 'start', config: { ...part, listen, peers: [], insecure: false } });
   });
 }
 

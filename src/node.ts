@@ -48,13 +48,13 @@ export interface Node extends AsyncDisposable {
 }
 
 /**
- * Starts a node: its broker, the bridges to its peers, and its kernel worker.
+ * Starts a node: its broker, the bridges to its peers, and its kernel threads.
  * @throws {InputError} `portInUse`, `socketInUse`, `cannotListen`; {KernelError} `kernelsMissing`
  */
 export async function startNode(config: NodeConfig, options: NodeOptions = {}): Promise<Node> {
   const { name, cluster, listen } = config;
   const socket = config.socket ?? undefined;
-  const engine = await createEngine();
+  const engine = await createEngine({ threads: config.threads ?? availableParallelism() });
   const info = describeNode();
   try {
     const mqtt = await createMqttTransport({

@@ -31,6 +31,7 @@ it is stopped with Ctrl-C or SIGTERM.
                                                  # in /run/mqtile, else in a folder for temporary files
                     peers:
                       - {name: pi2, address: 127.0.0.1:1884}
+                    threads: 4                   # for kernels; default: one a core
                     insecure: false              # true allows addresses that others can reach, without encryption or passwords
 
 Example: mqtile node --config pi1.yaml

@@ -19,7 +19,7 @@ import { TrainView } from './train-view.ts';
 const HELP = `Usage: mqtile train job.yaml [options]
 
 Trains the job and shows how it goes. With --local, on this machine alone: N nodes as child processes, each with its own MQTT
-broker, bridged peer to peer. Without, on the cluster of the node that runs here (mqtile node).
+broker, bridged peer to peer, and its share of the cores. Without, on the cluster of the node that runs here (mqtile node).
 
   --local N        start node1 to nodeN on this machine
   --grid RxC       rows x columns of tiles, instead of what the job says; one tile a node

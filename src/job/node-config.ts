@@ -3,7 +3,7 @@
 import { isAbsolute } from 'node:path';
 import * as v from 'valibot';
 import { InputError } from '../errors.ts';
-import { list, naming, object, parseFile, text, topicName, type Schema } from './schema.ts';
+import { list, naming, object, parseFile, text, topicName, whole, type Schema } from './schema.ts';
 
 export interface Address {
   readonly host: string;
@@ -22,6 +22,8 @@ export interface NodeConfig {
   /** Absolute path of a Unix socket on which the broker serves programs of this computer; null: none is wanted. */
   readonly socket?: string | null;
   readonly peers: readonly PeerAddress[];
+  /** Kernel threads; as many as there are cores by default. */
+  readonly threads?: number;
   /** Whether traffic may leave this machine in the clear. */
   readonly insecure: boolean;
 }
@@ -56,6 +58,7 @@ const nodeFile = object({
   listen: v.optional(address, '127.0.0.1:1883'),
   socket: v.optional(socket),
   peers: v.optional(list(peer, 'a list of peers, e.g. [{name: pi2, address: 127.0.0.1:1884}]'), []),
+  threads: v.optional(whole(1, 256)),
   insecure: v.optional(v.boolean('true or false'), false),
 });
 
@@ -64,13 +67,14 @@ const nodeFile = object({
  * @throws {InputError} `yamlInvalid`, `keyInvalid`, `insecureAddress`
  */
 export function parseNodeConfig(content: string, source: string): NodeConfig {
-  const { name, cluster, listen, socket, peers, insecure } = parseFile(content, source, nodeFile);
+  const { name, cluster, listen, socket, peers, threads, insecure } = parseFile(content, source, nodeFile);
   const config: NodeConfig = {
     name,
     cluster,
     listen,
     ...(socket === undefined ? {} : { socket }),
     peers: peers.map((one) => ({ name: one.name, ...one.address })),
+    ...(threads === undefined ? {} : { threads }),
     insecure,
   };
   naming(source, () => {

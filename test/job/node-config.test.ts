@@ -17,6 +17,7 @@ test('peers have names and addresses, and insecure opens the network', (t) => {
   const text = `
 name: pi1
 cluster: attic
+threads: 3
 listen: 0.0.0.0:1884
 peers: [{name: pi2, address: pi2.local:1883}, {name: pi3, address: '[fe80::1]:1883'}]
 insecure: true
@@ -29,6 +30,7 @@ insecure: true
       { name: 'pi2', host: 'pi2.local', port: 1883 },
       { name: 'pi3', host: 'fe80::1', port: 1883 },
     ],
+    threads: 3,
     insecure: true,
   });
 });
@@ -56,6 +58,7 @@ const wrong: readonly (readonly [text: string, code: string, message: RegExp])[]
     /peers\[1\]\.name: got b, which peers\[0\] is called already/,
   ],
   ['{name: a, peer: []}', 'keyInvalid', /peer: is not a key here; did you mean peers\?/],
+  ['{name: a, threads: 0}', 'keyInvalid', /threads: got 0, want a whole number from 1 to 256/],
   ['{name: a, insecure: maybe}', 'keyInvalid', /insecure: got "maybe", want true or false/],
 ];
 

@@ -16,7 +16,7 @@ export async function startNodes(count: number, optionsOf: (rank: number) => Nod
   const listen = { host: '127.0.0.1', port: 0 };
   const nodes = await Promise.all(
     Array.from({ length: count }, (_, rank) =>
-      startNode({ name: `node${rank + 1}`, cluster, listen, peers: [], insecure: false }, optionsOf(rank)),
+      startNode({ name: `node${rank + 1}`, cluster, listen, peers: [], threads: 1, insecure: false }, optionsOf(rank)),
     ),
   );
   for (const node of nodes) {
