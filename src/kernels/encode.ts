@@ -56,6 +56,9 @@ const TERMS_WORDS = 5;
 const TILE_WORDS = 64;
 const TAP_SUMS_WORDS = 10;
 
+/** What a pixel can be: the table of their values is built when the call is executed. */
+const BYTE_VALUES = 256;
+
 /** Source bytes of a strip of rows, all channels together, that a core keeps in its second cache. */
 const STRIP_BYTES = 128 * 1024;
 
@@ -97,6 +100,7 @@ const BLOCKS: PerCall<readonly number[]> = {
     ...viewsWords(source, target),
     ...float64(mean),
     ...float64(deviation),
+    ...room(BYTE_VALUES),
   ],
   packWeights: packWeightsBlock,
   convolve: convolveBlock,
