@@ -45,8 +45,9 @@ export interface StepBenchOptions extends StepSetup {
   readonly rounds?: number | undefined;
 }
 
-/** Steps before any is counted: by then V8 has optimised the kernels and the memory was touched. */
-export const WARM_UP_STEPS = 3;
+/** Nothing counts before so many steps and so many milliseconds: by then V8 has optimised the kernels and the memory was touched. */
+const WARM_UP_STEPS = 3;
+const WARM_UP_MS = 1000;
 
 const LEAST_STEPS = 5;
 const MEASURE_MS = 5000;
@@ -58,9 +59,10 @@ export async function benchStep(options: StepBenchOptions): Promise<StepBench> {
   await using subject = new StepProcess();
   const { arenaBytes, algorithm, mode } = await subject.ask({ ask: 'open', setup });
   const before = await subject.ask({ ask: 'peak' });
-  const warmUp = await subject.ask({ ask: 'steps', count: WARM_UP_STEPS });
-  const count = wanted ?? Math.max(LEAST_STEPS, Math.ceil(MEASURE_MS / warmUp.at(-1)!.ms));
-  const timed = await subject.ask({ ask: 'steps', count });
+  const run = (steps: number) => subject.ask({ ask: 'steps', count: steps });
+  const lastMs = await warmUp(async (steps) => (await run(steps)).map(({ ms }) => ms));
+  const count = wanted ?? Math.max(LEAST_STEPS, Math.ceil(MEASURE_MS / lastMs));
+  const timed = await run(count);
   const memoryPeakBytes = await subject.ask({ ask: 'memory' });
   const peakGflops = Math.max(before, await subject.ask({ ask: 'peak' }));
   const profile = await subject.ask({ ask: 'profile', rounds });
@@ -74,6 +76,16 @@ export async function benchStep(options: StepBenchOptions): Promise<StepBench> {
     passes: profile.passes.map((row) => ({ ...row, shareOfPeak: share(row.gflops) })),
     kinds: profile.kinds,
   };
+}
+
+/** Runs steps until the first ones no longer matter. @param run gives the milliseconds of so many steps @returns those of the last one */
+export async function warmUp(run: (steps: number) => Promise<readonly number[]>): Promise<number> {
+  let total = 0;
+  for (;;) {
+    const times = await run(WARM_UP_STEPS);
+    total += times.reduce((sum, ms) => sum + ms, 0);
+    if (total >= WARM_UP_MS) return times.at(-1)!;
+  }
 }
 
 /** The size that a model really has: one with dense layers keeps its own. @throws {InputError} `unknownModel`, `shapeMismatch` */

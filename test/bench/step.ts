@@ -6,7 +6,7 @@ import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { stamp } from '../../src/bench/stamp.ts';
-import { WARM_UP_STEPS, sizedSetup, stepFlops } from '../../src/bench/step.ts';
+import { sizedSetup, stepFlops, warmUp } from '../../src/bench/step.ts';
 import { StepProcess } from '../../src/bench/step-process.ts';
 import { medianOf } from '../../src/bench/step-profile.ts';
 import type { StepSetup } from '../../src/bench/step-subject.ts';
@@ -148,7 +148,7 @@ interface Turn {
 /** Everybody warms up, then runs the same number of steps in each round. */
 async function takeTurns(runners: readonly Runner[], rounds: number): Promise<readonly Turn[]> {
   let slowestMs = 0;
-  for (const { run } of runners) slowestMs = Math.max(slowestMs, (await run(WARM_UP_STEPS)).ms.at(-1)!);
+  for (const { run } of runners) slowestMs = Math.max(slowestMs, await warmUp(async (count) => (await run(count)).ms));
   const steps = Math.max(2, Math.ceil(TURN_MS / slowestMs));
   const turns: Turn[] = [];
   for (let round = 0; round < rounds; round++) {
