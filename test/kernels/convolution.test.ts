@@ -20,13 +20,18 @@ type Window = readonly (readonly [y: number, x: number])[];
 const square = (kernel: number): Window =>
   Array.from({ length: kernel ** 2 }, (_, i) => [Math.floor(i / kernel), i % kernel] as const);
 
-/** Windows of stride 1, those of the four phases of a 3x3 kernel at stride 2, and what borders leave of a window. */
+const dilated = (kernel: number, dilation: number): Window =>
+  square(kernel).map(([y, x]) => [y * dilation, x * dilation] as const);
+
+/** Windows of stride 1 with and without dilation, those of the four phases of a 3x3 kernel at stride 2, and what borders leave of a window. */
 const WINDOWS: readonly Window[] = [
   square(1),
   square(2),
   square(3),
   square(5),
   square(7),
+  dilated(3, 2),
+  dilated(2, 3),
   [[1, 1]],
   [
     [0, 1],
