@@ -116,19 +116,19 @@ function poolRows(call: MaxPoolCall, start: number, end: number): KernelCall {
 
 /** By channels, and by samples where no sum runs over them. */
 function maxPoolBackwardCuts(call: MaxPoolBackwardCall): readonly Cut[] {
-  const { sums } = Object.assign({ sums: 0 }, call);
+  const { source, sums } = call;
   const slices = (axis: 0 | 1) => (start: number, end: number) => ({
     ...call,
-    source: along(call.source, axis, start, end),
+    source: along(source, axis, start, end),
     targetGradient: along(call.targetGradient, axis, start, end),
     sourceGradient: along(call.sourceGradient, axis, start, end),
   });
   const channels = (start: number, end: number): KernelCall => ({
     ...slices(1)(start, end),
-    ...(sums === 0 ? {} : { sums: sums + start * FLOAT_BYTES }),
+    sums: sums === 0 ? 0 : sums + start * FLOAT_BYTES,
   });
-  const [samples, count] = call.source.extent;
-  return [...(sums === 0 ? [cutOf(samples, slices(0))] : []), cutOf(count, channels)];
+  const bySamples = sums === 0 ? [cutOf(source.extent[0], slices(0))] : [];
+  return [...bySamples, cutOf(source.extent[1], channels)];
 }
 
 function denseCuts(call: DenseCall): readonly Cut[] {

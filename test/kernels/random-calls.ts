@@ -71,8 +71,15 @@ export const CALLS: Partial<Record<KernelCall['kind'], Maker>> = {
   maxPoolBackward: (sandbox, shape) => {
     const { source, target, window } = pooling(sandbox, shape);
     const sourceGradient = sandbox.view(shape.extent, shape.targetStorage);
-    const fused = { slope: shape.slope, sums: shape.bias ? sandbox.list(shape.extent[1]) : 0 };
-    return { kind: 'maxPoolBackward', source, targetGradient: target, sourceGradient, ...window, ...fused };
+    return {
+      kind: 'maxPoolBackward',
+      source,
+      targetGradient: target,
+      sourceGradient,
+      ...window,
+      slope: shape.slope,
+      sums: shape.bias ? sandbox.list(shape.extent[1]) : 0,
+    };
   },
   dense: (sandbox, shape) => {
     const { inputs, outputs, weights } = layer(sandbox, shape);

@@ -62,7 +62,7 @@ for (const [kind, make] of Object.entries(CALLS)) {
           );
         }
       },
-      25,
+      15,
     );
     t.true(most > 1, 'no case was split');
   });
