@@ -1,7 +1,7 @@
 /** Cuts of convolutions: by samples, blocks of output channels, pairs of rows; weight gradients by output channels or taps. */
 
 import {
-  ROW_BLOCK,
+  PACKED_ROWS_CUT,
   packedWeightsBytes,
   type ConvolveCall,
   type ConvolveDepthwiseCall,
@@ -16,9 +16,12 @@ import { along, cutOf, type Cut } from './cut.ts';
 /** Register tiles pair rows of few pixels. */
 const ROW_PAIR = 2;
 
+/** Tiles of weight gradients take up to six output channels, and none of them alone. */
+const GRADIENT_BLOCK = 4;
+
 /** By blocks of rows, as they are packed. */
 export function packWeightsCuts(call: PackWeightsCall): readonly Cut[] {
-  return [cutOf(call.rows, (start, end) => packWeightsPart(call, start, end), ROW_BLOCK)];
+  return [cutOf(call.rows, (start, end) => packWeightsPart(call, start, end), PACKED_ROWS_CUT)];
 }
 
 function packWeightsPart(call: PackWeightsCall, start: number, end: number): KernelCall {
@@ -49,7 +52,7 @@ export function convolveCuts(call: ConvolveCall): readonly Cut[] {
   });
   return [
     cutOf(samples, slices(0), 1, weightBytes),
-    cutOf(rows, channels, ROW_BLOCK, samples * columns * height * width * FLOAT_BYTES),
+    cutOf(rows, channels, PACKED_ROWS_CUT, samples * columns * height * width * FLOAT_BYTES),
     cutOf(height, slices(2), ROW_PAIR, weightBytes),
   ];
 }
@@ -71,7 +74,7 @@ export function convolveWeightsCuts(call: ConvolveWeightsCall): readonly Cut[] {
     tapIndex: tapIndex.slice(start, end),
   });
   return [
-    cutOf(gradient.extent[1], channels, ROW_BLOCK, inputs * planeBytes),
+    cutOf(gradient.extent[1], channels, GRADIENT_BLOCK, inputs * planeBytes),
     cutOf(taps.length, someTaps, 1, (inputs + gradient.extent[1]) * planeBytes),
   ];
 }

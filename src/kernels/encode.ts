@@ -4,7 +4,6 @@
  */
 
 import {
-  ROW_BLOCK,
   type ConvolveCall,
   type ConvolveDepthwiseCall,
   type ConvolveWeightsCall,
@@ -65,9 +64,15 @@ const STRIP_BYTES = 128 * 1024;
 /** Terms of a convolution's sum after which it begins anew: so float32 rounding stays under 1e-6 however many channels there are. */
 const CHUNK_TERMS = 288;
 
-/** The words of a list of calls, which were checked before. */
-export function encodeCalls(calls: readonly KernelCall[]): Int32Array {
-  const encoded = calls.map(encodeCall);
+/** Pixels of one vector. */
+const VECTOR_PIXELS = 4;
+
+/**
+ * The words of a list of calls, which were checked before.
+ * @param wide whether the engine makes one register of two vectors side by side
+ */
+export function encodeCalls(calls: readonly KernelCall[], wide = false): Int32Array {
+  const encoded = calls.map((call) => encodeCall(call, wide));
   const result = new Int32Array(encoded.reduce((sum, words) => sum + words.length, 0));
   let at = 0;
   for (const words of encoded) {
@@ -77,8 +82,8 @@ export function encodeCalls(calls: readonly KernelCall[]): Int32Array {
   return result;
 }
 
-function encodeCall(call: KernelCall): readonly number[] {
-  const words = applyTo(BLOCKS, call);
+function encodeCall(call: KernelCall, wide: boolean): readonly number[] {
+  const words = applyTo(wide ? WIDE_BLOCKS : BLOCKS, call);
   const padding = room((ALIGNMENT_WORDS - (words.length % ALIGNMENT_WORDS)) % ALIGNMENT_WORDS);
   return [OPCODES[call.kind], (words.length + padding.length) * WORD_BYTES, 0, 0, ...words, ...padding];
 }
@@ -103,8 +108,8 @@ const BLOCKS: PerCall<readonly number[]> = {
     ...room(BYTE_VALUES),
   ],
   packWeights: packWeightsBlock,
-  convolve: convolveBlock,
-  convolveWeights: convolveWeightsBlock,
+  convolve: (call) => convolveBlock(call, VECTOR_PIXELS),
+  convolveWeights: (call) => convolveWeightsBlock(call, false),
   sumPlanes: ({ source, target }) => [...joinRows([source], 2).flatMap(viewWords), target],
   activationBackward: ({ output, gradient, slope }) => [...joinedWords(output, gradient), float32(slope)],
   maxPool: (call) => [...viewsWords(call.source, call.target), ...windowWords(call)],
@@ -135,6 +140,13 @@ const BLOCKS: PerCall<readonly number[]> = {
   },
 };
 
+/** The same where the engine makes one register of two vectors side by side. */
+const WIDE_BLOCKS: PerCall<readonly number[]> = {
+  ...BLOCKS,
+  convolve: (call) => convolveBlock(call, 2 * VECTOR_PIXELS),
+  convolveWeights: (call) => convolveWeightsBlock(call, true),
+};
+
 function viewsWords(...views: readonly View[]): readonly number[] {
   return views.flatMap(viewWords);
 }
@@ -150,14 +162,16 @@ function packWeightsBlock(call: PackWeightsCall): readonly number[] {
   return [weights, packed, rows, columns, ...strides, taps.length, ...taps.map((tap) => tap * FLOAT_BYTES)];
 }
 
-function convolveBlock({ source, target, packed, bias, slope, taps }: ConvolveCall): readonly number[] {
+function convolveBlock(call: ConvolveCall, halfPixels: number): readonly number[] {
+  const { source, target, packed, bias, slope, taps } = call;
   const channels = source.extent[1];
   const rowBytes = Math.max(1, channels * source.strides[2]);
   // An even number, because rows with an odd number of vectors are taken in pairs.
   const stripRows = Math.max(1, Math.floor(STRIP_BYTES / rowBytes / 2)) * 2;
-  const weightBytes = taps.length * ROW_BLOCK * FLOAT_BYTES;
+  const weightBytes = taps.length * FLOAT_BYTES;
   const chunkChannels = Math.max(1, Math.floor(CHUNK_TERMS / Math.max(1, taps.length)));
-  const shape = [stripRows, tileOf(taps), channels * weightBytes, chunkChannels * weightBytes, taps.length];
+  const weights = [channels * weightBytes, chunkChannels * weightBytes];
+  const shape = [stripRows, tileOf(taps), halfPixels, ...weights, taps.length];
   return [...viewsWords(source, target), packed, bias, float32(slope), ...shape, ...taps];
 }
 
@@ -170,10 +184,10 @@ function tileOf(taps: readonly number[]): number {
   return taps.length === 1 ? 1 : 0;
 }
 
-function convolveWeightsBlock(call: ConvolveWeightsCall): readonly number[] {
+function convolveWeightsBlock(call: ConvolveWeightsCall, wide: boolean): readonly number[] {
   const { source, gradient, target, scratch, kernelTaps, taps, tapIndex } = call;
-  const working = room(WALK_WORDS + SUMS_WORDS);
-  return [...viewsWords(source, gradient), target, scratch, kernelTaps, taps.length, ...working, ...taps, ...tapIndex];
+  const fields = [target, scratch, kernelTaps, taps.length, wide ? 1 : 0, ...room(WALK_WORDS)];
+  return [...viewsWords(source, gradient), ...fields, ...taps, ...tapIndex];
 }
 
 /** For each tap its byte offset from the pixel, and that in the kernel. */

@@ -6,7 +6,7 @@ import { checkCalls } from './check.ts';
 import * as control from './control.ts';
 import { encodeCalls } from './encode.ts';
 import type { Arena, Engine, Submission } from './engine.ts';
-import { loadKernels } from './loader.ts';
+import { loadMode, type KernelMode } from './loader.ts';
 import { schedule, spareBytes, type Round } from './schedule.ts';
 import { KernelTeam } from './team.ts';
 import { PART_NANOSECONDS, type Crew } from './work.ts';
@@ -21,6 +21,8 @@ const BLOCK_ALIGNMENT = 64;
 const MOST_THREADS = 256;
 
 export interface EngineOptions {
+  /** Which kernels: `strict` by default. */
+  readonly mode?: KernelMode;
   /** Worker threads that share each submission: 1 by default. Results have the same bits with any number. */
   readonly threads?: number;
   /** A call is shared by as many threads as get about so much work each. The default is what pays; 0 shares all that can be. */
@@ -32,13 +34,13 @@ export interface EngineOptions {
  * @throws {KernelError} `threads` for a number of threads that is not from 1 to 256, `kernelsMissing` when the kernels were not built
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
-  const { threads = 1, partNanoseconds = PART_NANOSECONDS } = options;
+  const { mode = 'strict', threads = 1, partNanoseconds = PART_NANOSECONDS } = options;
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS)
     throw new KernelError(
       'threads',
       `cannot start ${threads} kernel threads; want a whole number from 1 to ${MOST_THREADS}`,
     );
-  const team = new KernelTeam(await loadKernels(), threads);
+  const team = new KernelTeam(await loadMode(mode), threads);
   await team.start();
   return new WasmEngine(team, { threads, partNanoseconds });
 }

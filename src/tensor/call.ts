@@ -61,6 +61,7 @@ export interface PixelsCall {
 /**
  * Arranges convolution weights for {@link ConvolveCall}: blocks of 4 rows, in each block column by column, tap by tap, 4 floats:
  * packed[block][column][tap][lane] = weights[(4·block + lane)·rowStride + column·columnStride + taps[tap]] (floats), 0 beyond `rows`.
+ * An engine of fused multiply-adds makes blocks of six, six and four rows in turn, of no more bytes. The next sixteen rows begin a block.
  * Forward: rows are output channels, columns input channels, taps 0..k²-1. Backward: rows are input channels, taps mirrored.
  */
 export interface PackWeightsCall {
@@ -302,15 +303,22 @@ export type KernelCall =
   | SgdCall
   | ChecksumCall;
 
-/** Rows of packed weights are grouped in blocks of this many. */
+/** Rows of packed weights are grouped in blocks of this many, in the reference and in mode strict. */
 export const ROW_BLOCK = 4;
+
+/** Packed weights can be cut into parts of a multiple of this many rows, whatever their blocks are. */
+export const PACKED_ROWS_CUT = 16;
 
 /** Bytes of packed weights. */
 export function packedWeightsBytes(rows: number, columns: number, taps: number): number {
   return Math.ceil(rows / ROW_BLOCK) * ROW_BLOCK * columns * taps * 4;
 }
 
-/** Bytes of working memory of a {@link ConvolveWeightsCall}: float64 sums of one block of output channels. */
+/** Output channels that a weight gradient sums up at once, at most, and lane sums of such a tile. */
+const GRADIENT_ROWS = 6;
+const GRADIENT_TILE_BYTES = 384;
+
+/** Bytes of working memory of a {@link ConvolveWeightsCall}: a tile, and the float64 sums of one block of output channels with room for two pairs more. */
 export function convolveWeightsScratch(inputs: number, taps: number): number {
-  return ROW_BLOCK * inputs * taps * 8;
+  return GRADIENT_TILE_BYTES + GRADIENT_ROWS * (inputs * taps + 2) * 8;
 }

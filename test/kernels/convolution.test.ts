@@ -1,6 +1,7 @@
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 
+import type { Engine } from '../../src/kernels/engine.ts';
 import { createEngine } from '../../src/kernels/wasm-engine.ts';
 import {
   convolveWeightsScratch,
@@ -11,8 +12,19 @@ import {
 import { FLOAT_BYTES, type Border, type View } from '../../src/tensor/view.ts';
 import { ANYTHING, INFINITY_BITS, NAN_BITS, extents, forAll, storages, sumsOf, type Sandbox } from './sandbox.ts';
 
-const engine = await createEngine();
-test.after.always(() => engine.close());
+const engines = { strict: await createEngine(), fast: await createEngine({ mode: 'fast' }) };
+const MODES = ['strict', 'fast'] as const;
+test.after.always(() => Promise.all(MODES.map((mode) => engines[mode].close())));
+
+/** A test of each mode, with its engine, and how near its packed weights are to those of the reference: each mode has an order of its own. */
+function testModes(
+  title: string,
+  check: (t: ExecutionContext, engine: Engine, packing: typeof ANYTHING | undefined) => Promise<void>,
+): void {
+  for (const mode of MODES) {
+    test(`${mode}: ${title}`, (t) => check(t, engines[mode], mode === 'strict' ? undefined : ANYTHING));
+  }
+}
 
 /** Positions (row, column) that an output reads, relative to it. */
 type Window = readonly (readonly [y: number, x: number])[];
@@ -94,7 +106,7 @@ function packed(sandbox: Sandbox, rows: number, columns: number, taps: number): 
   };
 }
 
-test('packed weights are blocks of four rows, whichever way the weights are read and whichever taps are chosen', async (t) => {
+test('strict: packed weights are blocks of four rows, whichever way the weights are read and whichever taps are chosen', async (t) => {
   const layouts = fc.record({
     outputs: fc.integer({ min: 1, max: 9 }),
     inputs: fc.integer({ min: 1, max: 7 }),
@@ -108,38 +120,46 @@ test('packed weights are blocks of four rows, whichever way the weights are read
     const length = packedWeightsBytes(rows, columns, taps.length) / FLOAT_BYTES;
     const target = sandbox.list(length);
     sandbox.writesList('packed', target, length);
-    await sandbox.agrees(t, engine, [
+    await sandbox.agrees(t, engines.strict, [
       { kind: 'packWeights', weights, packed: target, rows, columns, rowStride, columnStride, taps },
     ]);
   });
 });
 
-test('a convolution agrees with the reference over random shapes, windows, borders and strides', async (t) => {
-  await forAll(
-    cases,
-    async (c, sandbox) => {
-      const [samples, columns, height, width] = c.extent;
-      const { view: source, taps } = sourceOf(sandbox, c);
-      const target = sandbox.view([samples, c.rows, height, width], c.targetStorage);
-      const pack = packed(sandbox, c.rows, columns, taps.length);
-      const convolve: ConvolveCall = {
-        kind: 'convolve',
-        source,
-        target,
-        packed: pack.packed,
-        taps,
-        bias: c.bias ? sandbox.list(c.rows) : 0,
-        slope: c.slope,
-      };
-      sandbox.writesList('packed', pack.packed, packedWeightsBytes(c.rows, columns, taps.length) / FLOAT_BYTES);
-      sandbox.writes('target', target, sumsOf(columns * taps.length));
-      await sandbox.agrees(t, engine, [pack, convolve]);
-    },
-    150,
-  );
-});
+testModes(
+  'a convolution agrees with the reference over random shapes, windows, borders and strides',
+  async (t, engine, packing) => {
+    await forAll(
+      cases,
+      async (c, sandbox) => {
+        const [samples, columns, height, width] = c.extent;
+        const { view: source, taps } = sourceOf(sandbox, c);
+        const target = sandbox.view([samples, c.rows, height, width], c.targetStorage);
+        const pack = packed(sandbox, c.rows, columns, taps.length);
+        const convolve: ConvolveCall = {
+          kind: 'convolve',
+          source,
+          target,
+          packed: pack.packed,
+          taps,
+          bias: c.bias ? sandbox.list(c.rows) : 0,
+          slope: c.slope,
+        };
+        sandbox.writesList(
+          'packed',
+          pack.packed,
+          packedWeightsBytes(c.rows, columns, taps.length) / FLOAT_BYTES,
+          packing,
+        );
+        sandbox.writes('target', target, sumsOf(columns * taps.length));
+        await sandbox.agrees(t, engine, [pack, convolve]);
+      },
+      150,
+    );
+  },
+);
 
-test('a convolution of more rows than a strip holds agrees with the reference', async (t) => {
+testModes('a convolution of more rows than a strip holds agrees with the reference', async (t, engine, packing) => {
   const tall = fc.record({ width: fc.constantFrom(4, 9, 12), height: fc.integer({ min: 60, max: 75 }) });
   await forAll(
     tall,
@@ -152,7 +172,7 @@ test('a convolution of more rows than a strip holds agrees with the reference', 
       });
       const target = sandbox.view([1, 5, height, width]);
       const pack = packed(sandbox, 5, 48, 9);
-      sandbox.writesList('packed', pack.packed, packedWeightsBytes(5, 48, 9) / FLOAT_BYTES);
+      sandbox.writesList('packed', pack.packed, packedWeightsBytes(5, 48, 9) / FLOAT_BYTES, packing);
       sandbox.writes('target', target, sumsOf(48 * 9));
       await sandbox.agrees(t, engine, [
         pack,
@@ -163,7 +183,7 @@ test('a convolution of more rows than a strip holds agrees with the reference', 
   );
 });
 
-test('a pixel has the same bits in whichever tile it is computed', async (t) => {
+testModes('a pixel has the same bits in whichever tile it is computed', async (t, engine) => {
   await forAll(
     fc.constant(0),
     async (_, sandbox) => {
@@ -201,7 +221,7 @@ test('a pixel has the same bits in whichever tile it is computed', async (t) => 
   );
 });
 
-test('a convolution carries NaN and infinity to its outputs', async (t) => {
+testModes('a convolution carries NaN and infinity to its outputs', async (t, engine, packing) => {
   await forAll(
     fc.constantFrom(NAN_BITS, INFINITY_BITS),
     async (bits, sandbox) => {
@@ -213,7 +233,7 @@ test('a convolution carries NaN and infinity to its outputs', async (t) => {
       sandbox.integers[source.offset / FLOAT_BYTES + 14] = bits;
       const target = sandbox.view([1, 4, 5, 9]);
       const pack = packed(sandbox, 4, 2, 9);
-      sandbox.writesList('packed', pack.packed, packedWeightsBytes(4, 2, 9) / FLOAT_BYTES);
+      sandbox.writesList('packed', pack.packed, packedWeightsBytes(4, 2, 9) / FLOAT_BYTES, packing);
       sandbox.writes('target', target, sumsOf(2 * 9));
       await sandbox.agrees(t, engine, [
         pack,
@@ -224,37 +244,40 @@ test('a convolution carries NaN and infinity to its outputs', async (t) => {
   );
 });
 
-test('weight gradients agree with the reference over random shapes, windows, borders and strides', async (t) => {
-  await forAll(
-    cases,
-    async (c, sandbox) => {
-      const [samples, inputs, height, width] = c.extent;
-      const tail = Math.ceil(width / 4) * 4 - width;
-      const { view: source, taps } = sourceOf(sandbox, c, tail);
-      const border = c.targetStorage.border!;
-      const gradient = sandbox.view([samples, c.rows, height, width], {
-        ...c.targetStorage,
-        border: { ...border, right: border.right + tail },
-        zeroBorder: true,
-      });
-      const kernelTaps = taps.length + 2;
-      const length = c.rows * inputs * kernelTaps;
-      const target = sandbox.list(length);
-      const scratchLength = convolveWeightsScratch(inputs, taps.length) / FLOAT_BYTES;
-      const scratch = sandbox.list(scratchLength);
-      sandbox.writesList('target', target, length, sumsOf(samples * height * width));
-      // What is left in the working memory is nobody's business.
-      sandbox.writesList('scratch', scratch, scratchLength, ANYTHING);
-      const tapIndex = taps.map((_, tap) => taps.length - tap);
-      await sandbox.agrees(t, engine, [
-        { kind: 'convolveWeights', source, gradient, taps, tapIndex, kernelTaps, target, scratch },
-      ]);
-    },
-    150,
-  );
-});
+testModes(
+  'weight gradients agree with the reference over random shapes, windows, borders and strides',
+  async (t, engine) => {
+    await forAll(
+      cases,
+      async (c, sandbox) => {
+        const [samples, inputs, height, width] = c.extent;
+        const tail = Math.ceil(width / 4) * 4 - width;
+        const { view: source, taps } = sourceOf(sandbox, c, tail);
+        const border = c.targetStorage.border!;
+        const gradient = sandbox.view([samples, c.rows, height, width], {
+          ...c.targetStorage,
+          border: { ...border, right: border.right + tail },
+          zeroBorder: true,
+        });
+        const kernelTaps = taps.length + 2;
+        const length = c.rows * inputs * kernelTaps;
+        const target = sandbox.list(length);
+        const scratchLength = convolveWeightsScratch(inputs, taps.length) / FLOAT_BYTES;
+        const scratch = sandbox.list(scratchLength);
+        sandbox.writesList('target', target, length, sumsOf(samples * height * width));
+        // What is left in the working memory is nobody's business.
+        sandbox.writesList('scratch', scratch, scratchLength, ANYTHING);
+        const tapIndex = taps.map((_, tap) => taps.length - tap);
+        await sandbox.agrees(t, engine, [
+          { kind: 'convolveWeights', source, gradient, taps, tapIndex, kernelTaps, target, scratch },
+        ]);
+      },
+      150,
+    );
+  },
+);
 
-test('weight gradients of rows longer than one chunk agree with the reference', async (t) => {
+testModes('weight gradients of rows longer than one chunk agree with the reference', async (t, engine) => {
   await forAll(
     fc.constantFrom(509, 512, 513, 1030),
     async (width, sandbox) => {
@@ -282,7 +305,7 @@ test('weight gradients of rows longer than one chunk agree with the reference', 
   );
 });
 
-test('sums over planes agree with the reference', async (t) => {
+testModes('sums over planes agree with the reference', async (t, engine) => {
   const planes = fc.record({
     extent: fc.oneof(extents(5, 5, 9, 40), extents(2, 2, 2, 1100), extents(70, 9, 1, 1)),
     storage: storages(),

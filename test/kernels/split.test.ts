@@ -68,7 +68,7 @@ for (const [kind, make] of Object.entries(CALLS)) {
   });
 }
 
-test('parts are as even as blocks of four channels, rows or samples allow', (t) => {
+test('parts are as even as blocks of sixteen channels, rows or samples allow', (t) => {
   const convolve = (samples: number, rows: number, height: number): KernelCall => ({
     kind: 'convolve',
     source: contiguous(64, [samples, 16, height, 8]),
@@ -85,8 +85,8 @@ test('parts are as even as blocks of four channels, rows or samples allow', (t) 
     [2, 8, 3, 8],
   ]);
   t.deepEqual(
-    extentsOf(convolve(1, 32, 13), 4),
-    Array.from({ length: 4 }, () => [1, 8, 13, 8]),
+    extentsOf(convolve(1, 64, 13), 4),
+    Array.from({ length: 4 }, () => [1, 16, 13, 8]),
   );
   t.deepEqual(extentsOf(convolve(1, 12, 16), 2), [
     [1, 12, 8, 8],

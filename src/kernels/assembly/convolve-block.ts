@@ -1,7 +1,7 @@
-/** The parameter block of a convolution, and how its tiles end: bias, activation, store. */
+/** The parameter block of a convolution, the blocks of rows of its packed weights, and how its tiles end: bias, activation, store. */
 
 import { activate } from './vector';
-import { VIEW_BYTES, viewOf } from './view';
+import { VIEW_BYTES } from './view';
 
 /** Behind source and target; then follows the byte offset of each tap. */
 @unmanaged
@@ -13,7 +13,9 @@ export class Convolve {
   stripRows: usize;
   /** Which tile the taps allow: {@link ANY}, {@link ONE} or {@link THREE}. */
   tile: i32;
-  /** Bytes of the packed weights of four rows, and of those of one chunk: whole input channels. */
+  /** Pixels in each half of a tile: 4, or 8 where the engine makes one register of two vectors side by side. */
+  halfPixels: usize;
+  /** Bytes of the packed weights of one row (output channel), and of those of one chunk: whole input channels. */
   weightBytes: usize;
   chunkBytes: usize;
   tapCount: usize;
@@ -26,44 +28,56 @@ export const THREE: i32 = 3;
 export const FIELDS: usize = 2 * VIEW_BYTES;
 export const TAPS: usize = FIELDS + offsetof<Convolve>();
 
-/** Address of the packed weights of the four rows that begin with `channel`. */
+/**
+ * Rows of the block of packed weights, and of the tile that uses it, that begins with `row` when `left` rows are left: four; with fused
+ * multiply-adds, whose tiles have registers for more, six, six and four of each sixteen, so that calls can be cut there.
+ */
+export function blockRows(row: usize, left: usize): usize {
+  if (!ASC_FEATURE_RELAXED_SIMD) return 4;
+  return left <= 4 || left == 7 || left == 8 || (row & 15) == 12 ? 4 : 6;
+}
+
+/** Address of the packed weights of the block that begins with `channel`. */
 export function weightsOf(block: usize, channel: usize): usize {
   const fields = changetype<Convolve>(block + FIELDS);
-  return fields.packed + (channel >> 2) * fields.weightBytes;
+  return fields.packed + channel * fields.weightBytes;
 }
 
-/** Stores two vectors of each of four channels; those beyond the last channel are dropped. */
-export function storeTile(
-  block: usize,
-  channel: usize,
-  to: usize,
-  step: usize,
-  a0: v128,
-  b0: v128,
-  a1: v128,
-  b1: v128,
-  a2: v128,
-  b2: v128,
-  a3: v128,
-  b3: v128,
-): void {
-  const target = viewOf(block, 1);
-  const plane = target.plane;
-  const left = target.channels - channel;
-  const slope = changetype<Convolve>(block + FIELDS).slope;
-  storeVectors(to, step, biasOf(block, channel), slope, a0, b0);
-  if (left > 1) storeVectors(to + plane, step, biasOf(block, channel + 1), slope, a1, b1);
-  if (left > 2) storeVectors(to + 2 * plane, step, biasOf(block, channel + 2), slope, a2, b2);
-  if (left > 3) storeVectors(to + 3 * plane, step, biasOf(block, channel + 3), slope, a3, b3);
-}
-
-function storeVectors(to: usize, step: usize, bias: v128, slope: f32, a: v128, b: v128): void {
-  v128.store(to, activate(f32x4.add(a, bias), slope));
-  v128.store(to + step, activate(f32x4.add(b, bias), slope));
-}
-
-/** Four times the bias of a channel, or 0 where there is none. */
-export function biasOf(block: usize, channel: usize): v128 {
+/** Bias of a channel, or 0 where there is none. */
+export function biasOf(block: usize, channel: usize): f32 {
   const bias = changetype<Convolve>(block + FIELDS).bias;
-  return bias == 0 ? f32x4.splat(0) : v128.load32_splat(bias + (channel << 2));
+  return bias == 0 ? 0 : load<f32>(bias + (channel << 2));
+}
+
+/** Stores one vector of each half of a tile's row. */
+export function storeSingles(to: usize, step: usize, bias: f32, slope: f32, a: v128, b: v128): void {
+  const add = f32x4.splat(bias);
+  v128.store(to, activate(f32x4.add(a, add), slope));
+  v128.store(to + step, activate(f32x4.add(b, add), slope));
+}
+
+/**
+ * Stores two vectors of each half of a tile's row. Engines pair stores side by side and what leads to them, but no selections, so
+ * activations come afterwards.
+ */
+@inline
+export function storePairs(to: usize, step: usize, bias: f32, slope: f32, a: v128, b: v128, c: v128, d: v128): void {
+  const add = f32x4.splat(bias);
+  const next = to + step;
+  v128.store(to, f32x4.add(a, add));
+  v128.store(to, f32x4.add(b, add), 16);
+  v128.store(next, f32x4.add(c, add));
+  v128.store(next, f32x4.add(d, add), 16);
+  if (slope != 1) activatePairs(to, next, slope);
+}
+
+function activatePairs(to: usize, next: usize, slope: f32): void {
+  const a = activate(v128.load(to), slope);
+  const b = activate(v128.load(to, 16), slope);
+  const c = activate(v128.load(next), slope);
+  const d = activate(v128.load(next, 16), slope);
+  v128.store(to, a);
+  v128.store(to, b, 16);
+  v128.store(next, c);
+  v128.store(next, d, 16);
 }

@@ -1,36 +1,49 @@
 /**
- * Weight gradient of a convolution: four gradient planes against two (input channel, tap) pairs at a time, over chunks of rows
+ * Weight gradient of a convolution: some gradient planes against some (input channel, tap) pairs at a time, over chunks of rows
  * that are at most 512 pixels long, so that a chunk's gradients stay in the innermost cache while all inputs pass.
  */
 
-import { CHUNK_VECTORS, SUMS_BYTES, Walk, dots } from './dots';
+import { CHUNK_VECTORS, Walk } from './dots';
+import { dots3x3, dots4x2, dots4x2wide, dots6x2, dots6x2wide } from './generated/dots';
 import { VIEW_BYTES, rowOf, viewOf } from './view';
 
 @unmanaged
 class ConvolveWeights {
   target: usize;
+  /** Working memory: {@link TILE_BYTES}, then float64 sums, for each pair those of the gradient planes of a tile. */
   scratch: usize;
   kernelTaps: usize;
   tapCount: usize;
+  /** 1 where the engine makes one register of two vectors side by side, else 0. */
+  wide: u32;
 }
 
 const FIELDS: usize = 2 * VIEW_BYTES;
 const WALK: usize = FIELDS + offsetof<ConvolveWeights>();
-/** Eight sums for the last pair, where it is alone. */
-const SPARE: usize = WALK + offsetof<Walk>();
-const TAPS: usize = SPARE + SUMS_BYTES;
+const TAPS: usize = WALK + offsetof<Walk>();
 
-/** Block: source, gradient, {@link ConvolveWeights}, a {@link Walk}, eight float64, byte offsets of taps, their indices in the kernel. */
+/** What a wide tile folds its lanes in: 6 x 2 sums of two vectors. */
+const TILE_BYTES: usize = 384;
+
+/** Block: source, gradient, {@link ConvolveWeights}, a {@link Walk}, byte offsets of taps, their indices in the kernel. */
 export function convolveWeights(block: usize): void {
   const gradient = viewOf(block, 1);
   const fields = changetype<ConvolveWeights>(block + FIELDS);
   const pairs = viewOf(block, 0).channels * fields.tapCount;
   prepareWalk(block);
-  for (let channel: usize = 0; channel < gradient.channels; channel += 4) {
-    memory.fill(fields.scratch, 0, pairs << 5);
-    walkChunks(block, channel);
-    storeSums(block, channel);
+  for (let channel: usize = 0; channel < gradient.channels; ) {
+    const planes = tilePlanes(gradient.channels - channel);
+    memory.fill(fields.scratch + TILE_BYTES, 0, (pairs + 2) * (planes << 3));
+    walkColumns(block, channel, planes);
+    storeSums(block, channel, planes);
+    channel += planes;
   }
+}
+
+/** Gradient planes of the next tile when `left` are left: the most that registers hold, and fours so that none is computed for nothing. */
+function tilePlanes(left: usize): usize {
+  if (ASC_FEATURE_RELAXED_SIMD) return left >= 9 || left == 6 || left == 5 ? 6 : 4;
+  return left % 3 == 0 || left < 4 || left == 5 ? 3 : 4;
 }
 
 function prepareWalk(block: usize): void {
@@ -44,76 +57,108 @@ function prepareWalk(block: usize): void {
   walk.bJump = source.sample - (gradient.rows - 1) * source.row;
 }
 
-/** Rows are counted through all samples; rows of more than 512 pixels are cut into chunks of their own. */
-function walkChunks(block: usize, channel: usize): void {
+/** Rows in stretches of at most 512 pixels. Wide tiles want an even number of vectors: the last one of an odd number has a walk of its own. */
+function walkColumns(block: usize, channel: usize, planes: usize): void {
+  const vectors = (viewOf(block, 1).columns + 3) >> 2;
+  const odd = vectors & changetype<ConvolveWeights>(block + FIELDS).wide;
+  const even = vectors - odd;
+  for (let v: usize = 0; v < even; v += CHUNK_VECTORS) walkChunks(block, channel, planes, v, min(even - v, CHUNK_VECTORS));
+  if (odd) walkChunks(block, channel, planes, even, 1);
+}
+
+/** Rows are counted through all samples. */
+function walkChunks(block: usize, channel: usize, planes: usize, first: usize, vectors: usize): void {
+  const source = viewOf(block, 0);
   const gradient = viewOf(block, 1);
   const walk = changetype<Walk>(block + WALK);
-  const vectors = (gradient.columns + 3) >> 2;
   const rows = gradient.samples * gradient.rows;
-  if (vectors == 0) return;
   const chunkRows = max(CHUNK_VECTORS / vectors, 1);
+  walk.vectors = vectors;
   for (let row: usize = 0; row < rows; row += chunkRows) {
     const n = row / gradient.rows;
     walk.y = row % gradient.rows;
     walk.rows = min(chunkRows, rows - row);
-    for (let v: usize = 0; v < vectors; v += CHUNK_VECTORS) {
-      walk.vectors = min(vectors - v, CHUNK_VECTORS);
-      chunk(block, channel, rowOf(gradient, n, channel, walk.y) + (v << 4), rowOf(viewOf(block, 0), n, 0, walk.y) + (v << 4));
-    }
+    const skip = first << 4;
+    chunk(block, planes, rowOf(gradient, n, channel, walk.y) + skip, gradient.channels - channel - 1, rowOf(source, n, 0, walk.y) + skip);
   }
 }
 
-/** Adds one chunk to the sums of all pairs. Missing gradient planes and pairs are stood in for by the last one. */
-function chunk(block: usize, channel: usize, a: usize, b: usize): void {
+/**
+ * Adds one chunk to the sums of all pairs; `after` gradient planes follow the one at `a`. Missing gradient planes are stood in for by the
+ * last one. Where the last pair is alone, the others of its tile are too; their sums lie behind those of all pairs.
+ */
+function chunk(block: usize, planes: usize, a: usize, after: usize, b: usize): void {
   const source = viewOf(block, 0);
-  const gradient = viewOf(block, 1);
   const fields = changetype<ConvolveWeights>(block + FIELDS);
-  const walk = changetype<Walk>(block + WALK);
   const tapsEnd = block + TAPS + (fields.tapCount << 2);
-  const planes = gradient.channels - channel - 1;
-  const a1 = a + min<usize>(planes, 1) * gradient.plane;
-  const a2 = a + min<usize>(planes, 2) * gradient.plane;
-  const a3 = a + min<usize>(planes, 3) * gradient.plane;
+  const together: usize = planes == 3 ? 3 : 2;
   let tap = block + TAPS;
-  let sums = fields.scratch;
-  for (let left = source.channels * fields.tapCount; left != 0; ) {
+  let sums = fields.scratch + TILE_BYTES;
+  for (let left = <isize>(source.channels * fields.tapCount); left > 0; left -= together) {
     const b0 = b + load<usize>(tap);
-    tap += 4;
-    if (tap == tapsEnd) {
-      tap = block + TAPS;
-      b += source.plane;
-    }
-    const b1 = left > 1 ? b + load<usize>(tap) : b0;
+    let b1 = b0;
+    let b2 = b0;
     tap += 4;
     if (tap == tapsEnd) {
       tap = block + TAPS;
       b += source.plane;
     }
     if (left > 1) {
-      dots(a, a1, a2, a3, b0, b1, walk, sums);
-      sums += SUMS_BYTES;
-      left -= 2;
-    } else {
-      // The sums of the second pair, which is not there, stay in the spare ones.
-      memory.copy(block + SPARE, sums, SUMS_BYTES / 2);
-      dots(a, a1, a2, a3, b0, b0, walk, block + SPARE);
-      memory.copy(sums, block + SPARE, SUMS_BYTES / 2);
-      left = 0;
+      b1 = b + load<usize>(tap);
+      tap += 4;
+      if (tap == tapsEnd) {
+        tap = block + TAPS;
+        b += source.plane;
+      }
     }
+    if (together == 3 && left > 2) {
+      b2 = b + load<usize>(tap);
+      tap += 4;
+      if (tap == tapsEnd) {
+        tap = block + TAPS;
+        b += source.plane;
+      }
+    }
+    tile(block, planes, a, after, b0, b1, b2, sums);
+    sums += together * (planes << 3);
   }
 }
 
-/** Rounds the sums of up to four output channels to float32, each to its place in the kernel. */
-function storeSums(block: usize, channel: usize): void {
+function tile(block: usize, planes: usize, a: usize, after: usize, b0: usize, b1: usize, b2: usize, sums: usize): void {
+  const plane = viewOf(block, 1).plane;
+  const fields = changetype<ConvolveWeights>(block + FIELDS);
+  const walk = changetype<Walk>(block + WALK);
+  const a1 = a + min<usize>(after, 1) * plane;
+  const a2 = a + min<usize>(after, 2) * plane;
+  if (!ASC_FEATURE_RELAXED_SIMD) {
+    if (planes == 3) return dots3x3(a, a1, a2, b0, b1, b2, walk, sums);
+  }
+  const a3 = a + min<usize>(after, 3) * plane;
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    const wide = fields.wide != 0 && (walk.vectors & 1) == 0;
+    if (planes == 6) {
+      const a4 = a + min<usize>(after, 4) * plane;
+      const a5 = a + min<usize>(after, 5) * plane;
+      if (wide) dots6x2wide(a, a1, a2, a3, a4, a5, b0, b1, walk, sums, fields.scratch);
+      else dots6x2(a, a1, a2, a3, a4, a5, b0, b1, walk, sums);
+      return;
+    }
+    if (wide) return dots4x2wide(a, a1, a2, a3, b0, b1, walk, sums, fields.scratch);
+  }
+  dots4x2(a, a1, a2, a3, b0, b1, walk, sums);
+}
+
+/** Rounds the sums of a tile's output channels to float32, each to its place in the kernel. */
+function storeSums(block: usize, channel: usize, planes: usize): void {
   const inputs = viewOf(block, 0).channels;
   const fields = changetype<ConvolveWeights>(block + FIELDS);
   const indices = block + TAPS + (fields.tapCount << 2);
-  const rows = min<usize>(viewOf(block, 1).channels - channel, 4);
+  const rows = min<usize>(viewOf(block, 1).channels - channel, planes);
   for (let row: usize = 0; row < rows; row++) {
-    let sum = fields.scratch + (row << 3);
+    let sum = fields.scratch + TILE_BYTES + (row << 3);
     for (let input: usize = 0; input < inputs; input++) {
       const kernel = ((channel + row) * inputs + input) * fields.kernelTaps;
-      for (let t: usize = 0; t < fields.tapCount; t++, sum += 32) {
+      for (let t: usize = 0; t < fields.tapCount; t++, sum += planes << 3) {
         const index = kernel + load<usize>(indices + (t << 2));
         store<f32>(fields.target + (index << 2), <f32>load<f64>(sum));
       }

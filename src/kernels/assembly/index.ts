@@ -20,14 +20,14 @@ import { maxPool } from './pooling';
 import { maxPoolBackward } from './pooling-backward';
 import { sumPlanes } from './sum-planes';
 
-export { multiplyAddFlops, multiplyAddPeak } from './peak';
+export { multiplyAddFlops, multiplyAddPeak, multiplyAddPeakWide } from './generated/peak';
 
 /** Bytes before each block. */
 const HEAD_BYTES: usize = 16;
 
 /** The layout of parameter blocks that this build understands; src/kernels/loader.ts has the same number. */
 export function blockVersion(): i32 {
-  return 5;
+  return 6;
 }
 
 /** Executes `count` calls that are encoded one after the other at `at`. Traps at an opcode that does not exist. */

@@ -9,6 +9,7 @@ export function sumOfLanes(v: v128): f64 {
 }
 
 /** Identity (slope 1), ReLU (slope 0) or leaky ReLU; NaN stays NaN. */
+@inline
 export function activate(v: v128, slope: f32): v128 {
   if (slope == 1) return v;
   const zero = f32x4.splat(0);

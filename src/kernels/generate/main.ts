@@ -1,0 +1,47 @@
+/**
+ * Writes the register tiles of the kernels, which AssemblyScript, having no macros, would need by hand: one long row of lines like
+ * the next for every shape. Run by `npm run build:kernels` before the compiler; what it writes is not kept.
+ */
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+
+import { CONVOLVE_IMPORTS, convolveTile, type ConvolveTile, type TapKind } from './convolve-tile.ts';
+import { DOTS_IMPORTS, dotsTile, type DotsTile } from './dots-tile.ts';
+import { GATHER_IMPORTS, gatherTile } from './gather-tile.ts';
+import { PEAK_IMPORTS, peak, peakFlops } from './peak.ts';
+
+const DIRECTORY = new URL('../assembly/generated/', import.meta.url);
+
+const TAP_KINDS: readonly TapKind[] = ['three', 'one', 'any'];
+
+/** Eight pixels fill sixteen registers of four floats: four rows with a product on its way, six where it is fused with its addition. */
+const SHAPES = [
+  { rows: 4, vectors: 1 },
+  { rows: 4, vectors: 2 },
+  { rows: 6, vectors: 1 },
+  { rows: 6, vectors: 2 },
+] as const;
+
+const CONVOLVE_TILES: readonly ConvolveTile[] = TAP_KINDS.flatMap((taps) =>
+  SHAPES.map((shape): ConvolveTile => ({ taps, ...shape })),
+);
+
+const DOTS_TILES: readonly DotsTile[] = [
+  { a: 3, b: 3, wide: false },
+  { a: 4, b: 2, wide: false },
+  { a: 6, b: 2, wide: false },
+  { a: 4, b: 2, wide: true },
+  { a: 6, b: 2, wide: true },
+];
+
+const NOTICE = '/** Written by src/kernels/generate/main.ts. */\n';
+
+function write(name: string, imports: string, functions: readonly string[]): void {
+  writeFileSync(new URL(name, DIRECTORY), [NOTICE, imports, ...functions].join('\n'));
+}
+
+mkdirSync(DIRECTORY, { recursive: true });
+write('convolve.ts', CONVOLVE_IMPORTS, CONVOLVE_TILES.map(convolveTile));
+write('gather.ts', GATHER_IMPORTS, [4, 6].map(gatherTile));
+write('dots.ts', DOTS_IMPORTS, DOTS_TILES.map(dotsTile));
+write('peak.ts', PEAK_IMPORTS, [peakFlops(), ...[false, true].map(peak)]);
