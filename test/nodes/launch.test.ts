@@ -1,15 +1,28 @@
 import { once } from 'node:events';
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { connectAsync } from 'mqtt';
+import { connectAsync, type MqttClient } from 'mqtt';
 import { jobOf, planHashOf, planOf, type Member, type PlanDescription } from '../../src/index.ts';
 import { scratch } from '../support/digits.ts';
 import { launch, writeFlow } from '../support/launch.ts';
 import { freePorts, TYPES } from '../support/node-red.ts';
 
 const JOB = new URL('../../flows/lenet5-mnist.yaml', import.meta.url);
+
+/** A client of a broker that may not be there yet: the editor is served before the flow's node listens. */
+async function connected(port: number): Promise<MqttClient> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await connectAsync(`mqtt://127.0.0.1:${port}`, { protocolVersion: 4, reconnectPeriod: 0 });
+    } catch (error) {
+      if (attempt === 100) throw error;
+      await pause(200);
+    }
+  }
+}
 
 test('npm run node-red opens an editor with the palette, whose example flow trains to a checkpoint', async (t) => {
   // As in a clone: a folder above is a package of ES modules.
@@ -31,7 +44,7 @@ test('npm run node-red opens an editor with the palette, whose example flow trai
   const dialogs = await (await fetch(new URL('nodes', url), { headers: german })).text();
   t.true(dialogs.includes('Trainiert einen ganzen Job'), 'the help is not served in German');
 
-  const client = await connectAsync(`mqtt://127.0.0.1:${broker}`, { protocolVersion: 4 });
+  const client = await connected(broker!);
   t.teardown(() => client.endAsync(true));
   const done = new Promise<Member>((resolve) => {
     client.on('message', (_, payload) => {

@@ -24,7 +24,8 @@ test('stop on one Node-RED ends the run on all, and one that is killed ends it o
   for (const runtime of [first, third]) {
     await runtime.status('by-hand-dataset', ({ fill }) => fill === 'red');
     const [error] = await runtime.until(() => (errors(runtime).length > 0 ? errors(runtime) : undefined), 'an error');
-    t.is(error!.code, 'peerLost');
-    t.true(error!.message.includes('node2'), error!.message);
+    // Whoever notices it first tells the other, who may hear that before it notices.
+    t.regex(error!.code ?? '', /^(peerLost|memberFailed)$/);
+    t.regex(error!.message, /lost node2/);
   }
 });
