@@ -1,7 +1,7 @@
 /** The process that the step benchmark measures: it holds nothing but the engine and the step, so that its memory is theirs. */
 
 import { readFile } from 'node:fs/promises';
-import { instantiate, loadKernels, type Kernels } from '../kernels/loader.ts';
+import { instantiate, loadMode, type KernelMode, type Kernels } from '../kernels/loader.ts';
 import { MqtileError } from '../errors.ts';
 import { measurePeak } from './peak.ts';
 import { profileStep, type Profile } from './step-profile.ts';
@@ -10,7 +10,8 @@ import { openStep, type StepSetup, type StepSubject } from './step-subject.ts';
 /** What the parent asks, one thing at a time. */
 export type Question =
   | { readonly ask: 'open'; readonly setup: StepSetup }
-  | { readonly ask: 'peak' | 'memory' }
+  | { readonly ask: 'peak'; readonly mode: KernelMode }
+  | { readonly ask: 'memory' }
   | { readonly ask: 'steps'; readonly count: number }
   | { readonly ask: 'profile'; readonly rounds: number };
 
@@ -18,7 +19,6 @@ export type Question =
 export interface Opened {
   readonly arenaBytes: number;
   readonly algorithm: string;
-  readonly mode: string;
 }
 
 /** By question. */
@@ -43,12 +43,11 @@ async function answerTo(question: Question): Promise<Answers[keyof Answers]> {
   switch (question.ask) {
     case 'open': {
       subject = await openStep(question.setup);
-      const { convolution: algorithm, mode } = subject.plan.kernels;
-      return { arenaBytes: subject.program.arenaBytes, algorithm, mode };
+      return { arenaBytes: subject.program.arenaBytes, algorithm: subject.plan.kernels.convolution };
     }
     case 'peak': {
       const memory = () => new WebAssembly.Memory({ initial: 1, maximum: 65_536, shared: true });
-      return measurePeak((kernels ??= instantiate(await loadKernels(), memory())));
+      return measurePeak((kernels ??= instantiate(await loadMode(question.mode), memory())));
     }
     case 'memory':
       return peakResidentBytes();

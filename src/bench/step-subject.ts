@@ -2,6 +2,7 @@
 
 import { openDataset } from '../dataset/open-dataset.ts';
 import type { Arena, Submission } from '../kernels/engine.ts';
+import type { KernelMode } from '../kernels/loader.ts';
 import { createEngine } from '../kernels/wasm-engine.ts';
 import { initialParameters } from '../model/init.ts';
 import type { Model } from '../model/layers.ts';
@@ -23,6 +24,7 @@ export interface StepSetup {
   readonly batch: number;
   /** Kernel threads. */
   readonly threads: number;
+  readonly mode: KernelMode;
 }
 
 /** Plain SGD, as beside it: the loss of noise falls slowly and stays finite over any number of steps. */
@@ -50,7 +52,7 @@ export interface NamedPhase {
  * Compiles the plan of one device, a single stage, and fills weights, images and labels.
  * @throws {InputError} `unknownModel`; {KernelError} `threads`, `outOfMemory`
  */
-export async function openStep({ model: name, size, batch, threads }: StepSetup): Promise<StepSubject> {
+export async function openStep({ model: name, size, batch, threads, mode }: StepSetup): Promise<StepSubject> {
   const model = zooModel(name, size === undefined ? undefined : [size, size]);
   const stages = [{ layers: [0, model.layers.length], partition: 'single' }] as const;
   const plan = makePlan(model, ['device'], { batch, request: { stages } });
@@ -61,7 +63,7 @@ export async function openStep({ model: name, size, batch, threads }: StepSetup)
     writers: [],
     variants: [{ kind: 'train', samples: batch }],
   });
-  const engine = await createEngine({ threads });
+  const engine = await createEngine({ mode, threads });
   const arena = await engine.allocate(program.arenaBytes);
   const parameters = new ParameterStore(plan, program, arena.bytes);
   parameters.fill(initialTensors(model));

@@ -13,7 +13,6 @@ import type { StepSetup } from './step-subject.ts';
 
 /** The whole step. */
 export interface StepRow extends StepSetup {
-  readonly mode: string;
   readonly algorithm: string;
   readonly steps: number;
   /** Median and best of the steps. */
@@ -54,17 +53,17 @@ const MEASURE_MS = 5000;
 
 /** @throws {InputError} `unknownModel`; {KernelError} of the engine */
 export async function benchStep(options: StepBenchOptions): Promise<StepBench> {
-  const { model, size, batch, threads, steps: wanted, rounds = 5 } = options;
-  const setup = sizedSetup({ model, size, batch, threads });
+  const { model, size, batch, threads, mode, steps: wanted, rounds = 5 } = options;
+  const setup = sizedSetup({ model, size, batch, threads, mode });
   await using subject = new StepProcess();
-  const { arenaBytes, algorithm, mode } = await subject.ask({ ask: 'open', setup });
-  const before = await subject.ask({ ask: 'peak' });
+  const { arenaBytes, algorithm } = await subject.ask({ ask: 'open', setup });
+  const before = await subject.ask({ ask: 'peak', mode });
   const run = (steps: number) => subject.ask({ ask: 'steps', count: steps });
   const lastMs = await warmUp(async (steps) => (await run(steps)).map(({ ms }) => ms));
   const count = wanted ?? Math.max(LEAST_STEPS, Math.ceil(MEASURE_MS / lastMs));
   const timed = await run(count);
   const memoryPeakBytes = await subject.ask({ ask: 'memory' });
-  const peakGflops = Math.max(before, await subject.ask({ ask: 'peak' }));
+  const peakGflops = Math.max(before, await subject.ask({ ask: 'peak', mode }));
   const profile = await subject.ask({ ask: 'profile', rounds });
   const times = timed.map(({ ms }) => ms);
   const ms = medianOf(times);
@@ -72,7 +71,7 @@ export async function benchStep(options: StepBenchOptions): Promise<StepBench> {
   const figures = { ms, bestMs: Math.min(...times), gflops, peakGflops, memoryPeakBytes, arenaBytes };
   const share = (rate: number) => rate / (peakGflops * threads);
   return {
-    step: { ...setup, mode, algorithm, steps: count, ...figures, shareOfPeak: share(gflops), loss: timed.at(-1)!.loss },
+    step: { ...setup, algorithm, steps: count, ...figures, shareOfPeak: share(gflops), loss: timed.at(-1)!.loss },
     passes: profile.passes.map((row) => ({ ...row, shareOfPeak: share(row.gflops) })),
     kinds: profile.kinds,
   };

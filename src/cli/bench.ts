@@ -22,7 +22,7 @@ Of step:
   --size N        rows and columns of the images, for a model that takes any (default: the model's own, 416)
   --batch N       images of a step (default 1)
   --threads N     kernel threads (default 1)
-  --mode MODE     strict
+  --mode MODE     kernels of strict (default) or fast
   --steps N       steps that count (default: as many as fit into five seconds, at least 5)
 
 Example: mqtile bench step --model yolov2-front --size 416 --batch 1 --threads 1

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { benchStep } from '../../src/bench/step.ts';
+import { benchStep, type StepBenchOptions } from '../../src/bench/step.ts';
 import { InputError, KernelError } from '../../src/errors.ts';
 
 test('the step benchmark runs whole steps and says where their multiply-adds, calls and bytes are', async (t) => {
@@ -8,6 +8,7 @@ test('the step benchmark runs whole steps and says where their multiply-adds, ca
     size: 32,
     batch: 2,
     threads: 1,
+    mode: 'strict',
     steps: 3,
     rounds: 1,
   });
@@ -27,7 +28,15 @@ test('the step benchmark runs whole steps and says where their multiply-adds, ca
 });
 
 test('the step benchmark measures LeNet-5 at its own size, whatever size is asked for', async (t) => {
-  const { step, passes } = await benchStep({ model: 'lenet5', size: 99, batch: 3, threads: 1, steps: 2, rounds: 1 });
+  const { step, passes } = await benchStep({
+    model: 'lenet5',
+    size: 99,
+    batch: 3,
+    threads: 1,
+    mode: 'fast',
+    steps: 2,
+    rounds: 1,
+  });
   t.is(step.size, 28);
   const dense = passes.filter(({ layer }) => layer === 'fc1').map(({ pass }) => pass);
   t.deepEqual(dense.toSorted(), [
@@ -40,10 +49,13 @@ test('the step benchmark measures LeNet-5 at its own size, whatever size is aske
 });
 
 test('what cannot be measured is refused, by the measured process too', async (t) => {
-  const unknown = await t.throwsAsync(benchStep({ model: 'vgg', batch: 1, threads: 1 }), { instanceOf: InputError });
+  const mode = 'strict';
+  const unknown = await t.throwsAsync(benchStep({ model: 'vgg', batch: 1, threads: 1, mode }), {
+    instanceOf: InputError,
+  });
   t.is(unknown.code, 'unknownModel');
-  const small = { model: 'yolov2-front', size: 8, batch: 1, threads: 1 };
+  const small: StepBenchOptions = { model: 'yolov2-front', size: 8, batch: 1, threads: 1, mode };
   t.is((await t.throwsAsync(benchStep(small), { instanceOf: InputError })).code, 'shapeMismatch');
-  const large = { model: 'yolov2-front', size: 416, batch: 4096, threads: 1 };
+  const large: StepBenchOptions = { model: 'yolov2-front', size: 416, batch: 4096, threads: 1, mode };
   t.is((await t.throwsAsync(benchStep(large), { instanceOf: KernelError })).code, 'outOfMemory');
 });

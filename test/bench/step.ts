@@ -10,6 +10,7 @@ import { sizedSetup, stepFlops, warmUp } from '../../src/bench/step.ts';
 import { StepProcess } from '../../src/bench/step-process.ts';
 import { medianOf } from '../../src/bench/step-profile.ts';
 import type { StepSetup } from '../../src/bench/step-subject.ts';
+import type { KernelMode } from '../../src/kernels/loader.ts';
 import { StepsScript, whyNoPytorch } from '../support/pytorch.ts';
 
 const HELP = `Usage: npm run --silent bench:step -- [options]
@@ -20,6 +21,7 @@ two layouts counts. A ratio above 1 says that MQTile takes less time.
   --model NAME    yolov2-front or lenet5   (default: yolov2-front at 224, 416 and 608, batch 1, and at 416, batch 4; lenet5, batch 64)
   --size N        rows and columns of the images (default 416)
   --batch N       images of a step (default 1)
+  --mode MODE     MQTile's kernels: strict (default) or fast
   --threads N     threads of both (default 1); the last N cores are used
   --rounds N      turns (default 5)
   --save FILE     keep the rows as JSON, stamped with commit, CPU, Node and date
@@ -37,7 +39,6 @@ const TURN_MS = 1500;
 
 /** Both beside each other. Times are medians over the rounds of the medians of each round. */
 interface ComparedRow extends StepSetup {
-  readonly mode: string;
   readonly rounds: number;
   readonly stepsPerRound: number;
   readonly ms: number;
@@ -63,7 +64,8 @@ process.exitCode = await main();
 
 async function main(): Promise<number> {
   const text = { type: 'string' } as const;
-  const options = { model: text, size: text, batch: text, threads: text, rounds: text, save: text } as const;
+  const figures = { size: text, batch: text, threads: text, rounds: text } as const;
+  const options = { model: text, mode: text, ...figures, save: text } as const;
   const { values } = parseArgs({ options: { ...options, help: { type: 'boolean' } } });
   if (values.help) {
     process.stdout.write(HELP);
@@ -76,9 +78,12 @@ async function main(): Promise<number> {
   }
   process.stdout.write('tfjs is not compared: it is no dependency of MQTile and not installed\n');
   const threads = Number(values.threads ?? 1);
+  const mode: KernelMode = values.mode === 'fast' ? 'fast' : 'strict';
   const { model, size = '416', batch = '1' } = values;
   const setups =
-    model === undefined ? standardCases(threads) : [{ model, size: Number(size), batch: Number(batch), threads }];
+    model === undefined
+      ? standardCases(threads, mode)
+      : [{ model, size: Number(size), batch: Number(batch), threads, mode }];
   const rows: ComparedRow[] = [];
   for (const setup of setups) {
     const row = await compare(sizedSetup(setup), Number(values.rounds ?? 5));
@@ -91,16 +96,16 @@ async function main(): Promise<number> {
   return 0;
 }
 
-function standardCases(threads: number): readonly StepSetup[] {
-  const front = (size: number, batch: number) => ({ model: 'yolov2-front', size, batch, threads });
-  return [front(224, 1), front(416, 1), front(608, 1), front(416, 4), { model: 'lenet5', batch: 64, threads }];
+function standardCases(threads: number, mode: KernelMode): readonly StepSetup[] {
+  const front = (size: number, batch: number) => ({ model: 'yolov2-front', size, batch, threads, mode });
+  return [front(224, 1), front(416, 1), front(608, 1), front(416, 4), { model: 'lenet5', batch: 64, threads, mode }];
 }
 
 async function compare(setup: StepSetup & { readonly size: number }, rounds: number): Promise<ComparedRow> {
   const { model, size, batch, threads } = setup;
   const prefix = pinning(threads);
   await using subject = new StepProcess(prefix, COMPILED);
-  const { mode } = await subject.ask({ ask: 'open', setup });
+  await subject.ask({ ask: 'open', setup });
   const args = ['--model', model, '--size', String(size), '--batch', String(batch), '--threads', String(threads)];
   const script = (layout: string) => new StepsScript([SCRIPT, ...args, '--layout', layout], threads, prefix);
   await using contiguous = script(LAYOUTS[0]);
@@ -121,7 +126,6 @@ async function compare(setup: StepSetup & { readonly size: number }, rounds: num
   const flops = stepFlops(setup);
   return {
     ...setup,
-    mode,
     rounds,
     stepsPerRound: mine![0]!.steps,
     ms: median(mine!),

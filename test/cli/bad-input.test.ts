@@ -235,9 +235,9 @@ const COMMANDS: readonly { readonly what: string; readonly args: readonly string
     says: /--broker: got pi1, want .*mqtt:\/\//,
   },
   {
-    what: 'a mode of a benchmark that is still to come',
-    args: ['bench', 'step', '--mode', 'fast'],
-    says: /--mode: fast is still to come; today: strict/,
+    what: 'a mode of a benchmark that there is not',
+    args: ['bench', 'step', '--mode', 'exact'],
+    says: /--mode: got exact, want strict or fast/,
   },
   {
     what: 'an option that another benchmark has',
