@@ -10,7 +10,11 @@ import { contiguous } from '../../src/tensor/view.ts';
 import { CALLS, shapes } from './random-calls.ts';
 import { forAll, type Sandbox } from './sandbox.ts';
 
-const engines: readonly Engine[] = [createReferenceEngine(), await createEngine()];
+const engines: readonly Engine[] = [
+  createReferenceEngine(),
+  await createEngine(),
+  await createEngine({ mode: 'fast' }),
+];
 test.after.always(() => Promise.all(engines.map((engine) => engine.close())));
 
 const cases = fc.record({

@@ -3,6 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import test from 'ava';
 
 import type { Arena, Engine } from '../../src/kernels/engine.ts';
+import type { KernelMode } from '../../src/kernels/loader.ts';
 import { createEngine } from '../../src/kernels/wasm-engine.ts';
 import type { KernelCall } from '../../src/tensor/call.ts';
 import { contiguous, type View } from '../../src/tensor/view.ts';
@@ -10,7 +11,8 @@ import { programOf, recipes } from './random-programs.ts';
 import { forAll } from './sandbox.ts';
 
 /** Engines that share even the smallest calls. */
-const start = (threads: number): Promise<Engine> => createEngine({ threads, partNanoseconds: 0 });
+const start = (threads: number, mode: KernelMode = 'strict'): Promise<Engine> =>
+  createEngine({ threads, mode, partNanoseconds: 0 });
 
 const floatsOf = (arena: Arena): Float32Array => new Float32Array(arena.bytes.buffer, 0, arena.bytes.byteLength >> 2);
 
@@ -25,27 +27,29 @@ function rounds(count: number): readonly KernelCall[] {
   ];
 }
 
-test('random programs have the same bits with 1, 2, 3 and 4 threads', async (t) => {
-  const engines = await Promise.all([1, 2, 3, 4].map(start));
-  try {
-    await forAll(
-      recipes,
-      async (recipe, sandbox) => {
-        const { calls, scratch } = programOf(sandbox, recipe);
-        const results = await Promise.all(engines.map((engine) => sandbox.execute(engine, calls)));
-        const [alone, ...shared] = results.map((floats) => {
-          const words = new Int32Array(floats.buffer);
-          for (const { start: from, bytes } of scratch) words.fill(0, from / 4, (from + bytes) / 4);
-          return words;
-        });
-        for (const words of shared) t.deepEqual(words, alone);
-      },
-      40,
-    );
-  } finally {
-    await Promise.all(engines.map((engine) => engine.close()));
-  }
-});
+for (const mode of ['strict', 'fast'] as const) {
+  test(`random programs have the same bits with 1, 2, 3 and 4 threads in mode ${mode}`, async (t) => {
+    const engines = await Promise.all([1, 2, 3, 4].map((threads) => start(threads, mode)));
+    try {
+      await forAll(
+        recipes,
+        async (recipe, sandbox) => {
+          const { calls, scratch } = programOf(sandbox, recipe);
+          const results = await Promise.all(engines.map((engine) => sandbox.execute(engine, calls)));
+          const [alone, ...shared] = results.map((floats) => {
+            const words = new Int32Array(floats.buffer);
+            for (const { start: from, bytes } of scratch) words.fill(0, from / 4, (from + bytes) / 4);
+            return words;
+          });
+          for (const words of shared) t.deepEqual(words, alone);
+        },
+        40,
+      );
+    } finally {
+      await Promise.all(engines.map((engine) => engine.close()));
+    }
+  });
+}
 
 test('thousands of small submissions come to their end, each with every barrier', async (t) => {
   const [threads, count, submissions] = [4, 8, 2000];
