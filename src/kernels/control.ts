@@ -9,7 +9,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 
-/** Positions of 32-bit words. */
+/** Positions of 32-bit words. From PENDING to THREADS they follow each other, so that a request is one write. */
 export const DONE = 0;
 export const PENDING = 1;
 export const COMMAND = 2;
