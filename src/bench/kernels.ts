@@ -4,7 +4,8 @@
  */
 
 import type { Arena, Engine } from '../kernels/engine.ts';
-import { instantiate, loadKernels } from '../kernels/loader.ts';
+import { instantiate, type Kernels } from '../kernels/instantiate.ts';
+import { loadBuild, type KernelMode } from '../kernels/loader.ts';
 import { createEngine } from '../kernels/wasm-engine.ts';
 import type { KernelCall } from '../tensor/call.ts';
 import { FLOAT_BYTES } from '../tensor/view.ts';
@@ -23,19 +24,22 @@ export const BENCH_LAYERS: readonly BenchLayer[] = [
 ];
 
 export interface KernelRow {
+  readonly mode: KernelMode;
+  /** 1 where V8 made one AVX2 instruction of two of WebAssembly's, else 0. */
+  readonly revectorized: number;
   /** Samples, rows and columns, channels in and out, kernel: `1x76x76 64->128 k3`. */
   readonly layer: string;
   readonly pass: BenchPass;
   /** Median of the repetitions. */
   readonly ms: number;
   readonly gflops: number;
-  /** Best of several measurements of f32x4 multiply-add in registers, on one core, in the same run. */
+  /** Best of several measurements of the mode's f32x4 multiply-add in registers, revectorized like the kernels, on one core, in the same run. */
   readonly peakGflops: number;
   readonly shareOfPeak: number;
 }
 
 /** A row before the peak is known: it is measured between the layers too. */
-type Timing = Omit<KernelRow, 'peakGflops' | 'shareOfPeak'>;
+type Timing = Pick<KernelRow, 'layer' | 'pass' | 'ms' | 'gflops'>;
 
 export interface KernelBenchOptions {
   readonly layers?: readonly BenchLayer[];
@@ -49,21 +53,37 @@ const WARM_UP = 3;
 const LEAST_REPETITIONS = 5;
 
 /**
- * Measures every pass of every layer.
+ * Measures every pass of every layer, in every mode, with revectorization where it works and without.
  * @throws {KernelError} when the kernels were not built; the signal's reason when aborted
  */
 export async function benchKernels(options: KernelBenchOptions = {}): Promise<readonly KernelRow[]> {
-  const { layers = BENCH_LAYERS, kernelMs = 150, signal } = options;
-  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1024, shared: true });
-  const kernels = instantiate(await loadKernels(), memory);
-  await using engine = await createEngine();
-  let peakGflops = measurePeak(kernels);
+  const modes = ['strict', 'fast'] as const;
+  const rows: KernelRow[] = [];
+  // Without it first: once V8 was told to revectorize, it does so with whatever it optimises.
+  for (const mode of modes) rows.push(...(await benchBuild(mode, false, options)));
+  for (const mode of modes) {
+    const { wide } = await loadBuild({ mode });
+    if (wide) rows.push(...(await benchBuild(mode, true, options)));
+  }
+  return rows;
+}
+
+async function benchBuild(
+  mode: KernelMode,
+  revectorize: boolean,
+  { layers = BENCH_LAYERS, kernelMs = 150, signal }: KernelBenchOptions,
+): Promise<readonly KernelRow[]> {
+  const { module, wide } = await loadBuild({ mode, revectorize });
+  const kernels: Kernels = instantiate(module, new WebAssembly.Memory({ initial: 1, maximum: 1024, shared: true }));
+  await using engine = await createEngine({ mode, revectorize });
+  let peakGflops = measurePeak(kernels, wide);
   const timed: Timing[] = [];
   for (const layer of layers) {
     timed.push(...(await timeLayer(engine, layer, kernelMs, signal)));
-    peakGflops = Math.max(peakGflops, measurePeak(kernels));
+    peakGflops = Math.max(peakGflops, measurePeak(kernels, wide));
   }
-  return timed.map((timing) => ({ ...timing, peakGflops, shareOfPeak: timing.gflops / peakGflops }));
+  const build = { mode, revectorized: wide ? 1 : 0 };
+  return timed.map((timing) => ({ ...build, ...timing, peakGflops, shareOfPeak: timing.gflops / peakGflops }));
 }
 
 async function timeLayer(

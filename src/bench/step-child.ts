@@ -1,7 +1,8 @@
 /** The process that the step benchmark measures: it holds nothing but the engine and the step, so that its memory is theirs. */
 
 import { readFile } from 'node:fs/promises';
-import { instantiate, loadMode, type KernelMode, type Kernels } from '../kernels/loader.ts';
+import { instantiate } from '../kernels/instantiate.ts';
+import { loadBuild, type KernelMode } from '../kernels/loader.ts';
 import { MqtileError } from '../errors.ts';
 import { measurePeak } from './peak.ts';
 import { profileStep, type Profile } from './step-profile.ts';
@@ -37,7 +38,6 @@ export interface Answers {
 export type Reply = { readonly answer: Answers[keyof Answers] } | { readonly code: string; readonly reason: string };
 
 let subject: StepSubject;
-let kernels: Kernels | undefined;
 
 async function answerTo(question: Question): Promise<Answers[keyof Answers]> {
   switch (question.ask) {
@@ -46,8 +46,9 @@ async function answerTo(question: Question): Promise<Answers[keyof Answers]> {
       return { arenaBytes: subject.program.arenaBytes, algorithm: subject.plan.kernels.convolution };
     }
     case 'peak': {
-      const memory = () => new WebAssembly.Memory({ initial: 1, maximum: 65_536, shared: true });
-      return measurePeak((kernels ??= instantiate(await loadMode(question.mode), memory())));
+      const { module, wide } = await loadBuild({ mode: question.mode });
+      const memory = new WebAssembly.Memory({ initial: 1, maximum: 65_536, shared: true });
+      return measurePeak(instantiate(module, memory), wide);
     }
     case 'memory':
       return peakResidentBytes();

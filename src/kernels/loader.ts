@@ -3,14 +3,8 @@
 import { readFile } from 'node:fs/promises';
 
 import { KernelError } from '../errors.ts';
-
-/** What the compiled kernels export; see assembly/index.ts. */
-export interface Kernels {
-  execute(at: number, count: number): void;
-  multiplyAddPeak(at: number, iterations: number, factor: number, addend: number): void;
-  multiplyAddFlops(wide: boolean): number;
-  blockVersion(): number;
-}
+import { instantiate, type Kernels } from './instantiate.ts';
+import { revectorize, wantsRevectorization } from './revectorize.ts';
 
 /** Raised here and in assembly/index.ts whenever a parameter block changes: an older build would compute nonsense without a word. */
 const BLOCK_VERSION = 6;
@@ -24,13 +18,38 @@ const FAST_URL = new URL('../../dist/kernels/fast.wasm', import.meta.url);
 /** `strict`: the same bits on every CPU. `fast`: multiply-adds are fused where the CPU can, and sums run as is fastest. */
 export type KernelMode = 'strict' | 'fast';
 
+/** Compiled kernels, and whether two of their vectors side by side are one register: then wide tiles are the fast ones. */
+export interface Build {
+  readonly module: WebAssembly.Module;
+  readonly wide: boolean;
+}
+
+export interface BuildOptions {
+  readonly mode: KernelMode;
+  /** Whether to try revectorization; by default on x64, unless MQTILE_REVECTORIZE is 0. */
+  readonly revectorize?: boolean;
+}
+
+const builds = new Map<string, Promise<Build>>();
+
 /**
- * Compiles the kernels of a mode; those of `strict` serve `fast` where this Node has no relaxed SIMD.
+ * Compiles the kernels of a mode as this Node runs them best; those of `strict` serve `fast` where it has no relaxed SIMD. Each is compiled once.
  * @throws {KernelError} as {@link loadKernels}
  */
-export async function loadMode(mode: KernelMode): Promise<WebAssembly.Module> {
+export function loadBuild({ mode, revectorize: tries = wantsRevectorization() }: BuildOptions): Promise<Build> {
+  const name = `${mode} ${tries}`;
+  const build = builds.get(name) ?? makeBuild(mode, tries);
+  builds.set(name, build);
+  build.catch(() => builds.delete(name));
+  return build;
+}
+
+async function makeBuild(mode: KernelMode, tries: boolean): Promise<Build> {
   const fast = mode === 'fast' && WebAssembly.validate(await readBuild(FAST_URL));
-  return loadKernels(fast ? FAST_URL : STRICT_URL);
+  const url = fast ? FAST_URL : STRICT_URL;
+  const plain = await loadKernels(url);
+  const wide = tries ? await revectorize(await readBuild(url), plain) : undefined;
+  return { module: wide ?? plain, wide: wide !== undefined };
 }
 
 /**
@@ -64,9 +83,4 @@ function checkBuild(module: WebAssembly.Module): void {
   const { blockVersion }: Partial<Kernels> = instantiate(module, memory);
   if (blockVersion?.() === BLOCK_VERSION) return;
   throw new KernelError('kernelsStale', 'the compiled kernels are of other sources; run `npm run build:kernels`');
-}
-
-/** Instantiates the kernels over a shared memory. They bring no data of their own, so nothing in it changes. */
-export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as Kernels;
 }

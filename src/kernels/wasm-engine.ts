@@ -6,7 +6,7 @@ import { checkCalls } from './check.ts';
 import * as control from './control.ts';
 import { encodeCalls } from './encode.ts';
 import type { Arena, Engine, Submission } from './engine.ts';
-import { loadMode, type KernelMode } from './loader.ts';
+import { loadBuild, type KernelMode } from './loader.ts';
 import { schedule, spareBytes, type Round } from './schedule.ts';
 import { KernelTeam } from './team.ts';
 import { PART_NANOSECONDS, type Crew } from './work.ts';
@@ -23,6 +23,8 @@ const MOST_THREADS = 256;
 export interface EngineOptions {
   /** Which kernels: `strict` by default. */
   readonly mode?: KernelMode;
+  /** Whether to try AVX2 by V8's revectorization; by default on x64, unless MQTILE_REVECTORIZE is 0. */
+  readonly revectorize?: boolean;
   /** Worker threads that share each submission: 1 by default. Results have the same bits with any number. */
   readonly threads?: number;
   /** A call is shared by as many threads as get about so much work each. The default is what pays; 0 shares all that can be. */
@@ -34,32 +36,35 @@ export interface EngineOptions {
  * @throws {KernelError} `threads` for a number of threads that is not from 1 to 256, `kernelsMissing` when the kernels were not built
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
-  const { mode = 'strict', threads = 1, partNanoseconds = PART_NANOSECONDS } = options;
+  const { mode = 'strict', threads = 1, partNanoseconds = PART_NANOSECONDS, ...rest } = options;
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS)
     throw new KernelError(
       'threads',
       `cannot start ${threads} kernel threads; want a whole number from 1 to ${MOST_THREADS}`,
     );
-  const team = new KernelTeam(await loadMode(mode), threads);
+  const { module, wide } = await loadBuild({ mode, ...rest });
+  const team = new KernelTeam(module, threads);
   await team.start();
-  return new WasmEngine(team, { threads, partNanoseconds });
+  return new WasmEngine(team, { threads, partNanoseconds }, wide);
 }
 
 class WasmEngine implements Engine {
   readonly #team: KernelTeam;
   readonly #crew: Crew;
+  readonly #wide: boolean;
   #arenas = 0;
 
-  constructor(team: KernelTeam, crew: Crew) {
+  constructor(team: KernelTeam, crew: Crew, wide: boolean) {
     this.#team = team;
     this.#crew = crew;
+    this.#wide = wide;
   }
 
   async allocate(bytes: number): Promise<Arena> {
     const id = this.#arenas++;
     const memory = createMemory(bytes);
     await this.#team.request({ command: control.ATTACH, arena: id, message: memory });
-    return new WasmArena({ team: this.#team, crew: this.#crew, id, memory }, bytes);
+    return new WasmArena({ team: this.#team, crew: this.#crew, wide: this.#wide, id, memory }, bytes);
   }
 
   close(): Promise<void> {
@@ -100,6 +105,7 @@ interface Spare {
 interface Place {
   readonly team: KernelTeam;
   readonly crew: Crew;
+  readonly wide: boolean;
   readonly id: number;
   readonly memory: WebAssembly.Memory;
 }
@@ -108,6 +114,7 @@ class WasmArena implements Arena {
   readonly bytes: Uint8Array;
   readonly #team: KernelTeam;
   readonly #crew: Crew;
+  readonly #wide: boolean;
   readonly #id: number;
   readonly #encoded = new WeakMap<Submission, Encoded>();
   #memory: WebAssembly.Memory | undefined;
@@ -115,9 +122,10 @@ class WasmArena implements Arena {
   /** First byte behind the arena, all blocks and tables so far. */
   #end: number;
 
-  constructor({ team, crew, id, memory }: Place, bytes: number) {
+  constructor({ team, crew, wide, id, memory }: Place, bytes: number) {
     this.#team = team;
     this.#crew = crew;
+    this.#wide = wide;
     this.#id = id;
     this.#memory = memory;
     this.bytes = new Uint8Array(memory.buffer, 0, bytes);
@@ -141,7 +149,7 @@ class WasmArena implements Arena {
   #encode(rounds: readonly Round[]): Encoded {
     const threads = Math.max(1, rounds[0]?.length ?? 0);
     const table = Array.from({ length: threads }, (_, thread) =>
-      rounds.map((round) => [this.#write(encodeCalls(round[thread]!)), round[thread]!.length]),
+      rounds.map((round) => [this.#write(encodeCalls(round[thread]!, this.#wide)), round[thread]!.length]),
     );
     return { offset: this.#write(Int32Array.from(table.flat(2))), rounds: rounds.length, threads };
   }

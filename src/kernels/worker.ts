@@ -4,7 +4,7 @@ import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 
 import { arrive, breakBarrier } from './barrier.ts';
 import * as control from './control.ts';
-import { instantiate, type Kernels } from './loader.ts';
+import { instantiate, type Kernels } from './instantiate.ts';
 
 interface Attached {
   readonly memory: WebAssembly.Memory;
