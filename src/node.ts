@@ -21,6 +21,8 @@ export interface NodeOptions {
   readonly log?: (line: string) => void;
   /** Brings runs to their end instead of the trainer, through the same calls: a person with wires. */
   readonly drive?: Drive;
+  /** Whether to try AVX2 by V8's revectorization, a flag of the whole process; by default on x64, unless MQTILE_REVECTORIZE is 0. */
+  readonly revectorize?: boolean;
   /** Puts something between delivery and connections, e.g. faults. */
   readonly wrap?: (wire: Wire) => Wire;
 }
@@ -54,7 +56,11 @@ export interface Node extends AsyncDisposable {
 export async function startNode(config: NodeConfig, options: NodeOptions = {}): Promise<Node> {
   const { name, cluster, listen } = config;
   const socket = config.socket ?? undefined;
-  const engine = await createEngine({ threads: config.threads ?? availableParallelism() });
+  const { revectorize } = options;
+  const engine = await createEngine({
+    threads: config.threads ?? availableParallelism(),
+    ...(revectorize === undefined ? {} : { revectorize }),
+  });
   const info = describeNode();
   try {
     const mqtt = await createMqttTransport({

@@ -105,9 +105,10 @@ export function leaseNode(config: NodeConfig, log: (line: string) => void): Leas
   });
 }
 
+/** V8's revectorization is a flag of the whole process, and experimental: not for the WebAssembly of others in this Node-RED. */
 async function startEmbedded(config: NodeConfig, log: (line: string) => void): Promise<EmbeddedNode> {
   const driver = new WiredDriver(config.name);
-  return new EmbeddedNode(await startNode(config, { log, drive: driver.drive }), config, driver);
+  return new EmbeddedNode(await startNode(config, { log, drive: driver.drive, revectorize: false }), config, driver);
 }
 
 /** Ends all nodes that run in this process, used or not. Never rejects. */

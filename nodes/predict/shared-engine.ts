@@ -14,7 +14,7 @@ let users = 0;
 
 /** The engine that runs, or a new one. */
 export function leaseEngine(): EngineLease {
-  const engine = (shared ??= createEngine());
+  const engine = (shared ??= createEngine({ revectorize: false }));
   users++;
   // What did not start is forgotten, so that the next image tries again.
   engine.catch(() => {

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { KernelError } from '../errors.ts';
 import { instantiate, type Kernels } from './instantiate.ts';
 import { revectorize, wantsRevectorization } from './revectorize.ts';
+import { FAST_TOLERANCE } from './self-test.ts';
 
 /** Raised here and in assembly/index.ts whenever a parameter block changes: an older build would compute nonsense without a word. */
 const BLOCK_VERSION = 6;
@@ -48,7 +49,8 @@ async function makeBuild(mode: KernelMode, tries: boolean): Promise<Build> {
   const fast = mode === 'fast' && WebAssembly.validate(await readBuild(FAST_URL));
   const url = fast ? FAST_URL : STRICT_URL;
   const plain = await loadKernels(url);
-  const wide = tries ? await revectorize(await readBuild(url), plain) : undefined;
+  const tolerance = fast ? FAST_TOLERANCE : 0;
+  const wide = tries ? await revectorize(await readBuild(url), plain, tolerance) : undefined;
   return { module: wide ?? plain, wide: wide !== undefined };
 }
 
