@@ -57,10 +57,13 @@ function prepareWalk(block: usize): void {
   walk.bJump = source.sample - (gradient.rows - 1) * source.row;
 }
 
-/** Rows in stretches of at most 512 pixels. Wide tiles want an even number of vectors: the last one of an odd number has a walk of its own. */
+/**
+ * Rows in stretches of at most 512 pixels. Wide tiles want an even number of vectors: the last one of an odd number has a walk of its own,
+ * which is another order of sums, and so not for mode strict.
+ */
 function walkColumns(block: usize, channel: usize, planes: usize): void {
   const vectors = (viewOf(block, 1).columns + 3) >> 2;
-  const odd = vectors & changetype<ConvolveWeights>(block + FIELDS).wide;
+  const odd = ASC_FEATURE_RELAXED_SIMD ? vectors & changetype<ConvolveWeights>(block + FIELDS).wide : 0;
   const even = vectors - odd;
   for (let v: usize = 0; v < even; v += CHUNK_VECTORS) walkChunks(block, channel, planes, v, min(even - v, CHUNK_VECTORS));
   if (odd) walkChunks(block, channel, planes, even, 1);
