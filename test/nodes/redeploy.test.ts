@@ -17,8 +17,9 @@ test('ten full deploys of a wired flow while it trains change no weights and lea
   t.deepEqual(errors, []);
   const growth = growthOf(holdings);
   t.log(growth);
-  t.is(growth.threads, 0);
-  t.is(growth.sockets, 0);
+  t.true(growth.threads <= 0, String(growth.threads));
+  // A connection that was made anew, or not yet, is none that a deploy left behind.
+  t.true(growth.sockets <= 0, String(growth.sockets));
   t.true(growth.resources <= FEW, JSON.stringify(holdings.map(({ resources }) => resources)));
   t.true(growth.externalBytes < NOISE_BYTES, String(growth.externalBytes));
   t.true(growth.heapBytes < NOISE_BYTES, String(growth.heapBytes));
