@@ -9,6 +9,13 @@ import { nameOf, type Role } from './role.ts';
 /** Takes what a role has to send. */
 export type Send = (role: Role, outcome: Outcome) => void;
 
+/** A stage on this device: multiply-adds of its two passes, and what it owns, for people. */
+interface Site {
+  readonly forward: number;
+  readonly backward: number;
+  readonly about: string;
+}
+
 export class DrivenRun {
   readonly about: DriveContext;
   readonly #run: Run;
@@ -23,6 +30,7 @@ export class DrivenRun {
   #single = false;
   #place = { epoch: 0, step: 0, samples: 0 };
   readonly #activations = new Map<number, Tensor>();
+  readonly #sites = new Map<string, Site>();
   /** Stages whose gradients wait to be summed. */
   readonly #unreduced = new Set<number>();
   /** Calls of the open step. */
@@ -51,10 +59,6 @@ export class DrivenRun {
   /** Its name in messages; undefined before the first batch. */
   get id(): string | undefined {
     return this.#id;
-  }
-
-  get open(): boolean {
-    return this.#open;
   }
 
   /** Makes one step, then pauses. */
@@ -148,7 +152,7 @@ export class DrivenRun {
   async #forward(stage: number, message: FlowMessage): Promise<Answer> {
     const tensor = await this.#run.forward(stage, tensorOf(message, { kind: 'forward', stage }));
     this.#activations.set(stage, tensor);
-    return { payload: {}, tensor, stage, multiplyAdds: this.#work(stage).forward, about: this.#part(stage) };
+    return { payload: {}, tensor, stage, multiplyAdds: this.#site(stage).forward, about: this.#site(stage).about };
   }
 
   async #loss(message: FlowMessage): Promise<Answer> {
@@ -165,7 +169,7 @@ export class DrivenRun {
     }
     const tensor = await this.#run.backward(activation, gradient);
     this.#unreduced.add(stage);
-    return { payload: {}, tensor, stage, multiplyAdds: this.#work(stage).backward, about: this.#part(stage) };
+    return { payload: {}, tensor, stage, multiplyAdds: this.#site(stage).backward, about: this.#site(stage).about };
   }
 
   /** Sums the stage of the message and those behind it: wired behind every backward one at a time, behind the last one all of them. */
@@ -194,14 +198,16 @@ export class DrivenRun {
     return { payload: { loss, accuracy: correct / samples, samples } };
   }
 
-  #part(stage: number): string {
-    const { plan } = this.about;
-    return partOf(plan, stage, plan.devices.indexOf(this.#device));
-  }
-
-  #work(stage: number): { readonly forward: number; readonly backward: number } {
+  /** The same in every step with as many samples. */
+  #site(stage: number): Site {
+    const { samples } = this.#place;
+    const key = `${stage}:${samples}`;
+    const known = this.#sites.get(key);
+    if (known) return known;
     const { job, plan } = this.about;
     const rank = plan.devices.indexOf(this.#device);
-    return stageWork(job.model, plan, { stage, rank, samples: this.#place.samples });
+    const site = { ...stageWork(job.model, plan, { stage, rank, samples }), about: partOf(plan, stage, rank) };
+    this.#sites.set(key, site);
+    return site;
   }
 }

@@ -71,6 +71,7 @@ export class VisualNode {
     if (this.#closed) return flow;
     this.#role = role;
     this.#leave = flow.join({ role, layers, node: this.#node });
+    if (!('stage' in role)) return flow;
     const plan = await parsed.then((job) => planOf(job, [embedded.name, ...embedded.peers])).catch(noPlan);
     if (plan) checkStage({ role, layers }, plan);
     return flow;
