@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { instantiate } from '../kernels/instantiate.ts';
 import { loadBuild, type KernelMode } from '../kernels/loader.ts';
 import { MqtileError } from '../errors.ts';
+import type { Algorithm, KernelPlan } from '../planner/plan.ts';
 import { measurePeak } from './peak.ts';
 import { profileStep, type Profile } from './step-profile.ts';
 import { openStep, type StepSetup, type StepSubject } from './step-subject.ts';
@@ -43,7 +44,7 @@ async function answerTo(question: Question): Promise<Answers[keyof Answers]> {
   switch (question.ask) {
     case 'open': {
       subject = await openStep(question.setup);
-      return { arenaBytes: subject.program.arenaBytes, algorithm: subject.plan.kernels.convolution };
+      return { arenaBytes: subject.program.arenaBytes, algorithm: algorithmsOf(subject.plan.kernels) };
     }
     case 'peak': {
       const { module, wide } = await loadBuild({ mode: question.mode });
@@ -57,6 +58,13 @@ async function answerTo(question: Question): Promise<Answers[keyof Answers]> {
     case 'profile':
       return profileStep(subject, question.rounds);
   }
+}
+
+/** All that convolutions are computed by. */
+function algorithmsOf(kernels: KernelPlan): string {
+  if (kernels.mode === 'strict') return 'direct';
+  const chosen = Object.values(kernels.convolutions).flatMap((passes): readonly Algorithm[] => Object.values(passes));
+  return [...new Set<Algorithm>(['direct', ...chosen])].join(', ');
 }
 
 async function timeSteps(count: number): Promise<Answers['steps']> {

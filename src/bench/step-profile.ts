@@ -84,7 +84,7 @@ function passRows(timed: readonly TimedCall[], model: Model, plan: Plan): readon
     const ms = totalMs(calls);
     const counted = ['forward', 'weight gradient', 'input gradient'].includes(pass);
     const flops = counted && layer !== undefined ? 2 * multiplyAdds[layer]! : 0;
-    const algorithm = layer === undefined ? '' : algorithmOf(calls, plan);
+    const algorithm = layer === undefined ? '' : algorithmOf(calls);
     return { layer: nameOf(model.layers, layer), pass, algorithm, ms, gflops: flops / ms / 1e6 };
   });
 }
@@ -100,9 +100,9 @@ function totalMs(calls: readonly TimedCall[]): number {
   return calls.reduce((sum, { ms }) => sum + ms, 0);
 }
 
-function algorithmOf(calls: readonly TimedCall[], plan: Plan): string {
+function algorithmOf(calls: readonly TimedCall[]): string {
   const { call } = calls.reduce((longest, one) => (one.ms > longest.ms ? one : longest));
-  return call.kind.startsWith('convolve') ? plan.kernels.convolution : call.kind;
+  return call.kind.startsWith('convolve') ? 'direct' : call.kind;
 }
 
 /** The name of a layer that has one, else its index and kind: `1 maxPool`. */

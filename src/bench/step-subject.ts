@@ -9,7 +9,7 @@ import type { Model } from '../model/layers.ts';
 import { activationShapes } from '../model/shapes.ts';
 import { zooModel } from '../model/zoo.ts';
 import { makePlan } from '../planner/make-plan.ts';
-import type { Plan } from '../planner/plan.ts';
+import type { KernelPlan, Plan } from '../planner/plan.ts';
 import { compileProgram } from '../program/compile.ts';
 import { iterationKey, type IterationProgram, type Phase, type Program } from '../program/program.ts';
 import { CHUNK_BYTES, HEADER_BYTES } from '../protocol/frame.ts';
@@ -55,7 +55,8 @@ export interface NamedPhase {
 export async function openStep({ model: name, size, batch, threads, mode }: StepSetup): Promise<StepSubject> {
   const model = zooModel(name, size === undefined ? undefined : [size, size]);
   const stages = [{ layers: [0, model.layers.length], partition: 'single' }] as const;
-  const plan = makePlan(model, ['device'], { batch, request: { stages } });
+  const kernels: KernelPlan = mode === 'strict' ? { mode } : { mode, wide: [true], convolutions: {} };
+  const plan = makePlan(model, ['device'], { batch, request: { stages }, kernels });
   const program = compileProgram(model, plan, 0, {
     framing: { chunkBytes: CHUNK_BYTES, headerBytes: HEADER_BYTES },
     optimizer: { momentum: 0, weightDecay: 0 },

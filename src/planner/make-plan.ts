@@ -21,6 +21,7 @@ import {
   METRICS,
   METRIC_SUMS,
   type Grid,
+  type KernelPlan,
   type ParameterPiece,
   type ParameterPlan,
   type Partition,
@@ -42,13 +43,16 @@ interface StageRequest {
 export interface PlanOptions {
   readonly batch: number;
   readonly request: PlanRequest;
+  /** Mode strict by default. */
+  readonly kernels?: KernelPlan;
 }
 
 /**
  * @param devices names by rank
  * @throws {InputError} `gridMismatch`, `gridTooFine`, `planStages` (stages that do not follow each other) or `shapeMismatch`
  */
-export function makePlan(model: Model, devices: readonly string[], { batch, request }: PlanOptions): Plan {
+export function makePlan(model: Model, devices: readonly string[], options: PlanOptions): Plan {
+  const { batch, request, kernels = { mode: 'strict' } } = options;
   const shapes = activationShapes(model);
   const wanted = 'grid' in request ? stagesOfGrid(model, request.grid) : request.stages;
   checkOrder(wanted, model.layers.length);
@@ -65,7 +69,7 @@ export function makePlan(model: Model, devices: readonly string[], { batch, requ
     input: devices.map(() => whole),
     stages,
     parameters: parameterPlans(model, stages, devices.length),
-    kernels: { mode: 'strict', convolution: 'direct' },
+    kernels,
   };
 }
 

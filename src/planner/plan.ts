@@ -38,6 +38,30 @@ export interface ParameterPlan {
   readonly pieces: readonly ParameterPiece[];
 }
 
+/** How a convolution is computed: as its formula says, or by Winograd's F(4x4, 3x3), which needs fewer multiplications. */
+export type Algorithm = 'direct' | 'winograd';
+
+/** The algorithm of each pass of a convolution; one choice for all devices, so that others can go on with a run. */
+export interface ConvolutionAlgorithms {
+  readonly forward: Algorithm;
+  readonly inputGradient: Algorithm;
+  readonly weightGradient: Algorithm;
+}
+
+/**
+ * Which kernels compute, and so the order of every sum. `strict`: direct ones without fused multiply-adds, the same bits on every CPU.
+ * `fast`: fused multiply-adds, and what was measured to be fastest.
+ */
+export type KernelPlan =
+  | { readonly mode: 'strict' }
+  | {
+      readonly mode: 'fast';
+      /** By rank: whether register tiles are two vectors wide. */
+      readonly wide: readonly boolean[];
+      /** By name of a convolution; direct where it is absent. */
+      readonly convolutions: Readonly<Record<string, ConvolutionAlgorithms>>;
+    };
+
 export interface Plan {
   readonly version: 1;
   readonly model: string;
@@ -50,8 +74,7 @@ export interface Plan {
   readonly stages: readonly Stage[];
   /** Parameters in layer order; the last one is {@link METRICS}. */
   readonly parameters: readonly ParameterPlan[];
-  /** Which kernels compute, and so the order of every sum. */
-  readonly kernels: { readonly mode: 'strict'; readonly convolution: 'direct' };
+  readonly kernels: KernelPlan;
 }
 
 /** Name of the parameter-like box of sums that everybody wants: loss, correct answers, then one flag per rank for a loss that is not finite. */
