@@ -3,7 +3,7 @@
  * what this processor can do with f32x4 multiplications and additions in registers, measured in the same run.
  */
 
-import type { Arena, Engine } from '../kernels/engine.ts';
+import type { Arena } from '../kernels/engine.ts';
 import { instantiate, type Kernels } from '../kernels/instantiate.ts';
 import { loadBuild, type KernelMode } from '../kernels/loader.ts';
 import { createEngine } from '../kernels/wasm-engine.ts';
@@ -62,7 +62,7 @@ export async function benchKernels(options: KernelBenchOptions = {}): Promise<re
   // Without it first: once V8 was told to revectorize, it does so with whatever it optimises.
   for (const mode of modes) rows.push(...(await benchBuild(mode, false, options)));
   for (const mode of modes) {
-    const { wide } = await loadBuild({ mode });
+    const { wide } = await loadBuild(mode);
     if (wide) rows.push(...(await benchBuild(mode, true, options)));
   }
   return rows;
@@ -73,13 +73,14 @@ async function benchBuild(
   revectorize: boolean,
   { layers = BENCH_LAYERS, kernelMs = 150, signal }: KernelBenchOptions,
 ): Promise<readonly KernelRow[]> {
-  const { module, wide } = await loadBuild({ mode, revectorize });
+  const { module, wide } = await loadBuild(mode, revectorize);
   const kernels: Kernels = instantiate(module, new WebAssembly.Memory({ initial: 1, maximum: 1024, shared: true }));
-  await using engine = await createEngine({ mode, revectorize });
+  await using engine = await createEngine({ revectorize });
+  const allocate = (bytes: number) => engine.allocate(bytes, { mode });
   let peakGflops = measurePeak(kernels, wide);
   const timed: Timing[] = [];
   for (const layer of layers) {
-    timed.push(...(await timeLayer(engine, layer, kernelMs, signal)));
+    timed.push(...(await timeLayer(allocate, layer, kernelMs, signal)));
     peakGflops = Math.max(peakGflops, measurePeak(kernels, wide));
   }
   const build = { mode, revectorized: wide ? 1 : 0 };
@@ -87,13 +88,13 @@ async function benchBuild(
 }
 
 async function timeLayer(
-  engine: Engine,
+  allocate: (bytes: number) => Promise<Arena>,
   layer: BenchLayer,
   kernelMs: number,
   signal?: AbortSignal,
 ): Promise<readonly Timing[]> {
   const { bytes, passes } = callsOf(layer);
-  const arena = await engine.allocate(bytes);
+  const arena = await allocate(bytes);
   try {
     fillRandomly(arena);
     const { samples, extent, inputs, outputs, kernel } = layer;

@@ -47,7 +47,7 @@ async function answerTo(question: Question): Promise<Answers[keyof Answers]> {
       return { arenaBytes: subject.program.arenaBytes, algorithm: algorithmsOf(subject.plan.kernels) };
     }
     case 'peak': {
-      const { module, wide } = await loadBuild({ mode: question.mode });
+      const { module, wide } = await loadBuild(question.mode);
       const memory = new WebAssembly.Memory({ initial: 1, maximum: 65_536, shared: true });
       return measurePeak(instantiate(module, memory), wide);
     }

@@ -64,8 +64,8 @@ export async function openStep({ model: name, size, batch, threads, mode }: Step
     writers: [],
     variants: [{ kind: 'train', samples: batch }],
   });
-  const engine = await createEngine({ mode, threads });
-  const arena = await engine.allocate(program.arenaBytes);
+  const engine = await createEngine({ threads });
+  const arena = await engine.allocate(program.arenaBytes, { mode });
   const parameters = new ParameterStore(plan, program, arena.bytes);
   parameters.fill(initialTensors(model));
   parameters.setRate(RATE);

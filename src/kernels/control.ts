@@ -47,7 +47,8 @@ export function controlBytes(threads: number): number {
 
 /**
  * Commands. RUN executes rounds of calls in an arena: the table at OFFSET has, for each of THREADS threads, ROUNDS pairs of words: where
- * the thread's calls of that round lie, and how many they are. ATTACH takes a memory from the message port as ARENA; DETACH forgets ARENA.
+ * the thread's calls of that round lie, and how many they are. ATTACH takes an {@link Attachment} from the message port as ARENA; DETACH
+ * forgets ARENA.
  */
 export const RUN = 1;
 export const ATTACH = 2;
@@ -60,8 +61,13 @@ export const FAILED = 1;
 
 /** What a worker starts with. */
 export interface WorkerData {
-  readonly module: WebAssembly.Module;
   readonly control: SharedArrayBuffer;
   readonly thread: number;
   readonly port: MessagePort;
+}
+
+/** An arena's memory, and the kernels that compute in it. */
+export interface Attachment {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
 }

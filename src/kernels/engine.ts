@@ -1,6 +1,17 @@
 /** Engine: what runs kernel calls over an arena; the same interface for the WebAssembly workers and the readable reference. */
 
 import type { KernelCall } from '../tensor/call.ts';
+import type { KernelMode } from './loader.ts';
+
+/** What computes the calls of an arena. */
+export interface ArenaKernels {
+  readonly mode: KernelMode;
+  /**
+   * Mode `fast`: whether register tiles are two vectors wide, which decides bits; an engine without revectorization obeys too, and takes longer.
+   * Without it whatever is faster in this engine, as always in `strict`, whose bits are the same.
+   */
+  readonly wide?: boolean;
+}
 
 /** Calls that were encoded once, before the first step, and can be run any number of times. */
 export interface Submission {
@@ -24,7 +35,11 @@ export interface Arena {
 }
 
 export interface Engine extends AsyncDisposable {
-  /** @param bytes size of the arena; @throws {KernelError} `outOfMemory` */
-  allocate(bytes: number): Promise<Arena>;
+  /**
+   * @param bytes size of the arena
+   * @param kernels those of mode `strict` unless said
+   * @throws {KernelError} `outOfMemory`, `kernelsMissing`
+   */
+  allocate(bytes: number, kernels?: ArenaKernels): Promise<Arena>;
   close(): Promise<void>;
 }

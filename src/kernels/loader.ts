@@ -5,7 +5,6 @@ import { readFile } from 'node:fs/promises';
 import { KernelError } from '../errors.ts';
 import { instantiate, type Kernels } from './instantiate.ts';
 import { revectorize, wantsRevectorization } from './revectorize.ts';
-import { FAST_TOLERANCE } from './self-test.ts';
 
 /** Raised here and in assembly/index.ts whenever a parameter block changes: an older build would compute nonsense without a word. */
 const BLOCK_VERSION = 6;
@@ -25,19 +24,14 @@ export interface Build {
   readonly wide: boolean;
 }
 
-export interface BuildOptions {
-  readonly mode: KernelMode;
-  /** Whether to try revectorization; by default on x64, unless MQTILE_REVECTORIZE is 0. */
-  readonly revectorize?: boolean;
-}
-
 const builds = new Map<string, Promise<Build>>();
 
 /**
  * Compiles the kernels of a mode as this Node runs them best; those of `strict` serve `fast` where it has no relaxed SIMD. Each is compiled once.
+ * @param tries revectorization; by default on x64, unless MQTILE_REVECTORIZE is 0
  * @throws {KernelError} as {@link loadKernels}
  */
-export function loadBuild({ mode, revectorize: tries = wantsRevectorization() }: BuildOptions): Promise<Build> {
+export function loadBuild(mode: KernelMode, tries = wantsRevectorization()): Promise<Build> {
   const name = `${mode} ${tries}`;
   const build = builds.get(name) ?? makeBuild(mode, tries);
   builds.set(name, build);
@@ -49,8 +43,7 @@ async function makeBuild(mode: KernelMode, tries: boolean): Promise<Build> {
   const fast = mode === 'fast' && WebAssembly.validate(await readBuild(FAST_URL));
   const url = fast ? FAST_URL : STRICT_URL;
   const plain = await loadKernels(url);
-  const tolerance = fast ? FAST_TOLERANCE : 0;
-  const wide = tries ? await revectorize(await readBuild(url), plain, tolerance) : undefined;
+  const wide = tries ? await revectorize(await readBuild(url), plain) : undefined;
   return { module: wide ?? plain, wide: wide !== undefined };
 }
 

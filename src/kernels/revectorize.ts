@@ -21,16 +21,14 @@ export function wantsRevectorization(): boolean {
 /**
  * Compiles kernels with revectorization.
  * @param plain the same kernels as they are
- * @param tolerance of weight gradients, relative to the plain kernels'; 0 for the same bits
  * @returns undefined where V8 cannot do it, does it wrong, or gains nothing
  */
 export async function revectorize(
   bytes: Uint8Array<ArrayBuffer>,
   plain: WebAssembly.Module,
-  tolerance: number,
 ): Promise<WebAssembly.Module | undefined> {
   const marked = new Uint8Array([...bytes, ...SECTION]);
   setFlagsFromString(FLAG);
   const wide = await WebAssembly.compile(marked);
-  return passesSelfTest(wide, plain, tolerance) ? wide : undefined;
+  return passesSelfTest(wide, plain) ? wide : undefined;
 }

@@ -42,16 +42,16 @@ export class KernelTeam {
   #pending = 0;
   #closing: Promise<void> | undefined;
 
-  constructor(module: WebAssembly.Module, threads: number) {
+  constructor(threads: number) {
     const buffer = new SharedArrayBuffer(control.controlBytes(threads));
     this.#words = new Int32Array(buffer);
     this.#times = new Float64Array(buffer);
-    this.#members = Array.from({ length: threads }, (_, thread) => this.#hire(module, thread));
+    this.#members = Array.from({ length: threads }, (_, thread) => this.#hire(thread));
   }
 
-  #hire(module: WebAssembly.Module, thread: number): Member {
+  #hire(thread: number): Member {
     const { port1, port2 } = new MessageChannel();
-    const workerData: control.WorkerData = { module, control: this.#words.buffer, thread, port: port2 };
+    const workerData: control.WorkerData = { control: this.#words.buffer, thread, port: port2 };
     const worker = new Worker(WORKER_URL, {
       workerData,
       transferList: [port2],

@@ -5,8 +5,8 @@ import type { KernelCall } from '../tensor/call.ts';
 import { checkCalls } from './check.ts';
 import * as control from './control.ts';
 import { encodeCalls } from './encode.ts';
-import type { Arena, Engine, Submission } from './engine.ts';
-import { loadBuild, type KernelMode } from './loader.ts';
+import type { Arena, ArenaKernels, Engine, Submission } from './engine.ts';
+import { loadBuild, loadKernels } from './loader.ts';
 import { schedule, spareBytes, type Round } from './schedule.ts';
 import { KernelTeam } from './team.ts';
 import { PART_NANOSECONDS, type Crew } from './work.ts';
@@ -21,8 +21,6 @@ const BLOCK_ALIGNMENT = 64;
 const MOST_THREADS = 256;
 
 export interface EngineOptions {
-  /** Which kernels: `strict` by default. */
-  readonly mode?: KernelMode;
   /** Whether to try AVX2 by V8's revectorization; by default on x64, unless MQTILE_REVECTORIZE is 0. */
   readonly revectorize?: boolean;
   /** Worker threads that share each submission: 1 by default. Results have the same bits with any number. */
@@ -36,35 +34,39 @@ export interface EngineOptions {
  * @throws {KernelError} `threads` for a number of threads that is not from 1 to 256, `kernelsMissing` when the kernels were not built
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
-  const { mode = 'strict', threads = 1, partNanoseconds = PART_NANOSECONDS, ...rest } = options;
+  const { threads = 1, partNanoseconds = PART_NANOSECONDS, revectorize } = options;
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS)
     throw new KernelError(
       'threads',
       `cannot start ${threads} kernel threads; want a whole number from 1 to ${MOST_THREADS}`,
     );
-  const { module, wide } = await loadBuild({ mode, ...rest });
-  const team = new KernelTeam(module, threads);
+  // Arenas say which kernels they want; that there are none is better said now.
+  await loadKernels();
+  const team = new KernelTeam(threads);
   await team.start();
-  return new WasmEngine(team, { threads, partNanoseconds }, wide);
+  return new WasmEngine(team, { threads, partNanoseconds }, revectorize);
 }
 
 class WasmEngine implements Engine {
   readonly #team: KernelTeam;
   readonly #crew: Crew;
-  readonly #wide: boolean;
+  readonly #revectorize: boolean | undefined;
   #arenas = 0;
 
-  constructor(team: KernelTeam, crew: Crew, wide: boolean) {
+  constructor(team: KernelTeam, crew: Crew, revectorize: boolean | undefined) {
     this.#team = team;
     this.#crew = crew;
-    this.#wide = wide;
+    this.#revectorize = revectorize;
   }
 
-  async allocate(bytes: number): Promise<Arena> {
+  async allocate(bytes: number, { mode, wide: wanted }: ArenaKernels = { mode: 'strict' }): Promise<Arena> {
     const id = this.#arenas++;
     const memory = createMemory(bytes);
-    await this.#team.request({ command: control.ATTACH, arena: id, message: memory });
-    return new WasmArena({ team: this.#team, crew: this.#crew, wide: this.#wide, id, memory }, bytes);
+    const build = await loadBuild(mode, this.#revectorize);
+    const message: control.Attachment = { module: build.module, memory };
+    await this.#team.request({ command: control.ATTACH, arena: id, message });
+    const wide = (mode === 'fast' ? wanted : undefined) ?? build.wide;
+    return new WasmArena({ team: this.#team, crew: this.#crew, wide, id, memory }, bytes);
   }
 
   close(): Promise<void> {

@@ -14,7 +14,7 @@ interface Attached {
 /** Bytes of the two words that a thread has for each round. */
 const PAIR_BYTES = 8;
 
-const { module, control: buffer, thread, port } = workerData as control.WorkerData;
+const { control: buffer, thread, port } = workerData as control.WorkerData;
 const words = new Int32Array(buffer);
 const times = new Float64Array(buffer);
 const arenas = new Map<number, Attached>();
@@ -49,7 +49,7 @@ function obey(command: number): number {
 
 function attach(arena: number): void {
   const { message } = receiveMessageOnPort(port) as { message: unknown };
-  const memory = message as WebAssembly.Memory;
+  const { module, memory } = message as control.Attachment;
   arenas.set(arena, { memory, kernels: instantiate(module, memory) });
 }
 

@@ -2,7 +2,6 @@ import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 
 import type { Engine } from '../../src/kernels/engine.ts';
-import { createEngine } from '../../src/kernels/wasm-engine.ts';
 import {
   convolveWeightsScratch,
   packedWeightsBytes,
@@ -10,14 +9,15 @@ import {
   type PackWeightsCall,
 } from '../../src/tensor/call.ts';
 import { FLOAT_BYTES, type Border, type View } from '../../src/tensor/view.ts';
+import { createModeEngine } from './mode-engine.ts';
 import { ANYTHING, INFINITY_BITS, NAN_BITS, extents, forAll, storages, sumsOf, type Sandbox } from './sandbox.ts';
 
 /** Each mode with and without revectorization, which is not everywhere: then it is the same as without. */
 const engines = {
-  strict: await createEngine({ mode: 'strict', revectorize: false }),
-  fast: await createEngine({ mode: 'fast', revectorize: false }),
-  'strict, revectorized': await createEngine({ mode: 'strict', revectorize: true }),
-  'fast, revectorized': await createEngine({ mode: 'fast', revectorize: true }),
+  strict: await createModeEngine({ mode: 'strict' }, { revectorize: false }),
+  fast: await createModeEngine({ mode: 'fast' }, { revectorize: false }),
+  'strict, revectorized': await createModeEngine({ mode: 'strict' }, { revectorize: true }),
+  'fast, revectorized': await createModeEngine({ mode: 'fast' }, { revectorize: true }),
 } as const;
 const MODES = Object.keys(engines) as (keyof typeof engines)[];
 test.after.always(() => Promise.all(MODES.map((mode) => engines[mode].close())));

@@ -4,16 +4,16 @@ import fc from 'fast-check';
 import type { Engine } from '../../src/kernels/engine.ts';
 import { createReferenceEngine } from '../../src/kernels/reference/engine.ts';
 import { spareScratchBytes, splitCall } from '../../src/kernels/split.ts';
-import { createEngine } from '../../src/kernels/wasm-engine.ts';
 import type { KernelCall } from '../../src/tensor/call.ts';
 import { contiguous } from '../../src/tensor/view.ts';
+import { createModeEngine } from './mode-engine.ts';
 import { CALLS, shapes } from './random-calls.ts';
 import { forAll, type Sandbox } from './sandbox.ts';
 
 const engines: readonly Engine[] = [
   createReferenceEngine(),
-  await createEngine(),
-  await createEngine({ mode: 'fast' }),
+  await createModeEngine({ mode: 'strict' }),
+  await createModeEngine({ mode: 'fast' }),
 ];
 test.after.always(() => Promise.all(engines.map((engine) => engine.close())));
 

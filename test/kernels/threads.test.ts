@@ -7,12 +7,13 @@ import type { KernelMode } from '../../src/kernels/loader.ts';
 import { createEngine } from '../../src/kernels/wasm-engine.ts';
 import type { KernelCall } from '../../src/tensor/call.ts';
 import { contiguous, type View } from '../../src/tensor/view.ts';
+import { createModeEngine } from './mode-engine.ts';
 import { programOf, recipes } from './random-programs.ts';
 import { forAll } from './sandbox.ts';
 
 /** Engines that share even the smallest calls. */
 const start = (threads: number, mode: KernelMode = 'strict'): Promise<Engine> =>
-  createEngine({ threads, mode, partNanoseconds: 0 });
+  createModeEngine({ mode }, { threads, partNanoseconds: 0 });
 
 const floatsOf = (arena: Arena): Float32Array => new Float32Array(arena.bytes.buffer, 0, arena.bytes.byteLength >> 2);
 
