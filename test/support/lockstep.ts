@@ -1,7 +1,7 @@
 /** Runs the programs of all ranks in lockstep, moving messages by copying bytes: the pure core, with no transport under it. */
 
 import { createReferenceEngine } from '../../src/kernels/reference/engine.ts';
-import type { Arena, Engine, Submission } from '../../src/kernels/engine.ts';
+import type { Arena, ArenaKernels, Engine, Submission } from '../../src/kernels/engine.ts';
 import type { Model } from '../../src/model/layers.ts';
 import { initialParameters } from '../../src/model/init.ts';
 import { METRICS, type Plan } from '../../src/planner/plan.ts';
@@ -43,12 +43,17 @@ export interface LockstepOptions {
   readonly variants: readonly Variant[];
   readonly optimizer?: TestSgd;
   readonly engine?: Engine;
+  /** Sees each call before it is executed, with the bytes of the arena. */
+  readonly observe?: Observer;
 }
+
+export type Observer = (call: KernelCall, memory: Uint8Array) => void;
 
 /** One device of a lockstep cluster. */
 interface Device {
   readonly program: Program;
   readonly arena: Arena;
+  readonly observe: Observer | undefined;
   readonly submissions: Map<readonly KernelCall[], Submission>;
 }
 
@@ -65,7 +70,8 @@ export async function createLockstep(options: LockstepOptions): Promise<Lockstep
       writers: [0],
       variants,
     });
-    devices.push({ program, arena: await engine.allocate(program.arenaBytes), submissions: new Map() });
+    const arena = await engine.allocate(program.arenaBytes, arenaKernels(plan, rank));
+    devices.push({ program, arena, observe: options.observe, submissions: new Map() });
   }
   const values = initialParameters(model, 1);
   for (const { program, arena } of devices) {
@@ -96,6 +102,11 @@ export async function createLockstep(options: LockstepOptions): Promise<Lockstep
     },
     poison: () => devices.forEach(poison),
   };
+}
+
+/** The kernels that a plan wants of a device's arena. */
+export function arenaKernels({ kernels }: Plan, rank: number): ArenaKernels {
+  return kernels.mode === 'strict' ? kernels : { mode: kernels.mode, wide: kernels.wide[rank]! };
 }
 
 /** Noise pixels, image after image, and labels below the number of outputs. */
@@ -167,8 +178,16 @@ async function runPhase(devices: readonly Device[], { variant, pick, parity }: P
   }
 }
 
-async function execute({ arena, submissions }: Device, calls: readonly KernelCall[]): Promise<void> {
+async function execute(device: Device, calls: readonly KernelCall[]): Promise<void> {
   if (calls.length === 0) return;
+  const { arena, submissions, observe } = device;
+  if (observe !== undefined) {
+    for (const call of calls) {
+      observe(call, arena.bytes);
+      await arena.run(arena.compile([call]));
+    }
+    return;
+  }
   const submission = submissions.get(calls) ?? arena.compile(calls);
   submissions.set(calls, submission);
   await arena.run(submission);

@@ -7,7 +7,7 @@ import type { Arena, Engine } from '../../src/kernels/engine.ts';
 import { initialParameters } from '../../src/model/init.ts';
 import type { Model } from '../../src/model/layers.ts';
 import { makePlan } from '../../src/planner/make-plan.ts';
-import type { Plan, PlanRequest } from '../../src/planner/plan.ts';
+import type { KernelPlan, Plan, PlanRequest } from '../../src/planner/plan.ts';
 import { compileProgram } from '../../src/program/compile.ts';
 import type { Normalization } from '../../src/program/options.ts';
 import type { Program } from '../../src/program/program.ts';
@@ -21,10 +21,13 @@ import type { Faults } from '../../src/transport/faults.ts';
 import { createMemoryNetwork, type MemoryNode } from '../../src/transport/memory.ts';
 import type { SessionTiming } from '../../src/transport/session.ts';
 import type { Session, SessionStatistics } from '../../src/transport/transport.ts';
+import { arenaKernels } from './lockstep.ts';
 
 export interface ClusterOptions {
   readonly model: Model;
   readonly request: PlanRequest;
+  /** Mode `strict` unless said. */
+  readonly kernels?: KernelPlan;
   readonly devices: number;
   readonly train: Dataset;
   readonly test?: Dataset;
@@ -123,8 +126,8 @@ export async function trainInMemory(options: ClusterOptions): Promise<ClusterOut
 /** Prepares a run on every device; nobody drives them yet. */
 export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const names = Array.from({ length: options.devices }, (_, rank) => `node${rank + 1}`);
-  const plan = makePlan(options.model, names, { batch: options.batch, request: options.request });
-  const { faults, timing } = options;
+  const { model, batch, request, kernels, faults, timing } = options;
+  const plan = makePlan(model, names, { batch, request, ...(kernels ? { kernels } : {}) });
   const network = createMemoryNetwork(names, { ...(faults ? { faults } : {}), ...(timing ? { timing } : {}) });
   const snapshots = new Map<number, Snapshot>();
   const members: Member[] = [];
@@ -160,7 +163,7 @@ async function openMember(options: ClusterOptions, { plan, rank, node, snapshots
     writers: options.writers ?? [0],
     variants: variantsOf(schedule),
   });
-  const arena = await options.engine(rank).allocate(program.arenaBytes);
+  const arena = await options.engine(rank).allocate(program.arenaBytes, arenaKernels(plan, rank));
   const session = node.transport.open({
     job: 'test',
     run: '0123456789abcdef',

@@ -34,7 +34,7 @@ export function maxPoolBackward(memory: Memory, call: MaxPoolBackwardCall): void
 }
 
 /** Where the window of an output has its maximum: the first one in row-major order; a NaN is larger than any number. */
-function maximumOf(memory: Memory, window: Window, [n, c, y, x]: Position): Position {
+export function maximumOf(memory: Memory, window: Window, [n, c, y, x]: Position): Position {
   const { source, kernel } = window;
   const top = window.originY + y * window.stride;
   const left = window.originX + x * window.stride;
