@@ -8,6 +8,7 @@ import { choose, list, object, refuse, stillToCome, text, whole, type Schema } f
 
 const GRID = /^[1-9]\d{0,2}x[1-9]\d{0,2}$/;
 const GRID_WANT = 'rows x columns, e.g. 2x2';
+const STRIPS = 1000;
 const PLAN_WANT = '{grid: 2x2} or {stages: [{layers: [0, 4], partition: tiles, grid: 2x2}, …]}';
 
 const grid: Schema<Grid> = v.pipe(text(GRID_WANT, GRID), v.transform(toGrid));
@@ -23,8 +24,11 @@ const partition: Schema<Partition> = choose(PARTITIONS.join(', '), (input) =>
   input === 'channels' ? stillToCome(PARTITIONS.join(', ')) : v.picklist(PARTITIONS, PARTITIONS.join(' or ')),
 );
 
+/** How a device walks its part of a stage. */
+const walk = { recompute: v.optional(v.boolean('true or false')), strips: v.optional(whole(1, STRIPS)) };
+
 const stage = v.pipe(
-  object({ layers, partition, grid: v.optional(grid) }),
+  object({ layers, partition, grid: v.optional(grid), ...walk }),
   v.forward(
     v.check(
       (given) => (given.partition === 'tiles') === (given.grid !== undefined),
@@ -42,7 +46,7 @@ export const planSchema: Schema<PlanRequest> = choose<PlanRequest>(PLAN_WANT, (i
   if (typeof input !== 'object' || input === null) {
     return refuse(PLAN_WANT);
   }
-  return 'grid' in input ? object({ grid }) : object({ stages: list(stage, 'a list of stages', { min: 1 }) });
+  return 'grid' in input ? object({ grid, ...walk }) : object({ stages: list(stage, 'a list of stages', { min: 1 }) });
 });
 
 /**

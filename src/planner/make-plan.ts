@@ -4,18 +4,7 @@ import { InputError } from '../errors.ts';
 import type { Model } from '../model/layers.ts';
 import { parameterTensors } from '../model/parameters.ts';
 import { activationShapes, isSpatial, type Shape } from '../model/shapes.ts';
-import {
-  EMPTY_BOX,
-  boxOf,
-  cut,
-  isEmpty,
-  length,
-  volume,
-  withRange,
-  type Box,
-  type Extent,
-  type Range,
-} from '../tensor/box.ts';
+import { EMPTY_BOX, boxOf, cut, isEmpty, length, volume, withRange, type Box, type Extent } from '../tensor/box.ts';
 import { ownedBoxes } from './partition.ts';
 import {
   METRICS,
@@ -24,21 +13,16 @@ import {
   type KernelPlan,
   type ParameterPiece,
   type ParameterPlan,
-  type Partition,
   type Plan,
   type PlanRequest,
   type Stage,
+  type StageRequest,
+  type Walk,
 } from './plan.ts';
 import { stageRegions } from './receptive.ts';
 
 /** Parameters with fewer values stay whole and are owned in turn. */
 const WHOLE_BELOW = 1024;
-
-interface StageRequest {
-  readonly layers: Range;
-  readonly partition: Partition;
-  readonly grid?: Grid | undefined;
-}
 
 export interface PlanOptions {
   readonly batch: number;
@@ -54,7 +38,7 @@ export interface PlanOptions {
 export function makePlan(model: Model, devices: readonly string[], options: PlanOptions): Plan {
   const { batch, request, kernels = { mode: 'strict' } } = options;
   const shapes = activationShapes(model);
-  const wanted = 'grid' in request ? stagesOfGrid(model, request.grid) : request.stages;
+  const wanted = 'grid' in request ? stagesOfGrid(model, request) : request.stages;
   checkOrder(wanted, model.layers.length);
   const stages = wanted.map((stage, index) => {
     const where = 'grid' in request ? 'plan.grid' : `plan.stages[${index}]`;
@@ -73,8 +57,8 @@ export function makePlan(model: Model, devices: readonly string[], options: Plan
   };
 }
 
-/** The `grid:` shorthand: tiles up to the last spatial layer, a new stage after each pooling, then samples. */
-function stagesOfGrid(model: Model, grid: Grid): readonly StageRequest[] {
+/** The `grid:` shorthand: tiles up to the last spatial layer, a new stage after each pooling, all walked in the same way; then samples. */
+function stagesOfGrid(model: Model, tiles: Walk & { readonly grid: Grid }): readonly StageRequest[] {
   const spatialEnd = model.layers.findLastIndex(isSpatial) + 1;
   const cuts = [0];
   model.layers.forEach((layer, index) => {
@@ -82,7 +66,9 @@ function stagesOfGrid(model: Model, grid: Grid): readonly StageRequest[] {
   });
   const stages: StageRequest[] = [];
   if (spatialEnd > 0) {
-    cuts.forEach((start, k) => stages.push({ layers: [start, cuts[k + 1] ?? spatialEnd], partition: 'tiles', grid }));
+    cuts.forEach((start, k) =>
+      stages.push({ layers: [start, cuts[k + 1] ?? spatialEnd], partition: 'tiles', ...tiles }),
+    );
   }
   if (spatialEnd < model.layers.length) {
     stages.push({ layers: [spatialEnd, model.layers.length], partition: 'samples' });
@@ -130,8 +116,16 @@ function makeStage(model: Model, shapes: readonly Shape[], { stage, where, batch
   }
   const owned = ownedBoxes({ ...stage, shape: shapes[end]!, batch, devices, where });
   const needed = owned.map((box) => stageRegions(layers, shapes.slice(start, end + 1), box)[0]!);
-  const { partition, grid } = stage;
-  return { layers: [start, end], partition, ...(partition === 'tiles' && grid ? { grid } : {}), owned, needed };
+  const { partition, grid, recompute = false, strips = 1 } = stage;
+  return {
+    layers: [start, end],
+    partition,
+    ...(partition === 'tiles' && grid ? { grid } : {}),
+    ...(recompute ? { recompute } : {}),
+    ...(strips > 1 ? { strips } : {}),
+    owned,
+    needed,
+  };
 }
 
 /** Ranks whose box is not empty. */

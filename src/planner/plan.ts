@@ -8,8 +8,16 @@ export type Partition = 'tiles' | 'samples' | 'single';
 /** Rows and columns of tiles. */
 export type Grid = readonly [rows: number, columns: number];
 
+/** How a device walks its part of a stage. */
+export interface Walk {
+  /** Backward computes the stage's forward again, so that nothing between its input and its output is kept for it. */
+  readonly recompute?: boolean | undefined;
+  /** In how many parts, one after another; 1 where it is left out. In training only what is recomputed goes in parts, because the rest is kept anyway. */
+  readonly strips?: number | undefined;
+}
+
 /** A run of consecutive layers that every device executes without talking. */
-export interface Stage {
+export interface Stage extends Walk {
   /** Half-open range of layer indices. */
   readonly layers: Range;
   readonly partition: Partition;
@@ -83,13 +91,12 @@ export const METRICS = 'metrics';
 /** Entries of {@link METRICS} before the flags. */
 export const METRIC_SUMS = 2;
 
-/** What the job says about the plan: a grid, or every stage by hand. */
-export type PlanRequest =
-  | { readonly grid: Grid }
-  | {
-      readonly stages: readonly {
-        readonly layers: Range;
-        readonly partition: Partition;
-        readonly grid?: Grid | undefined;
-      }[];
-    };
+/** A stage as a job asks for it. */
+export interface StageRequest extends Walk {
+  readonly layers: Range;
+  readonly partition: Partition;
+  readonly grid?: Grid | undefined;
+}
+
+/** What the job says about the plan: a grid, and how its tiles are walked, or every stage by hand. */
+export type PlanRequest = (Walk & { readonly grid: Grid }) | { readonly stages: readonly StageRequest[] };

@@ -1,4 +1,4 @@
-/** Work: how many multiply-adds a stage costs a device. Layers without weights count as nothing. */
+/** Work: how many multiply-adds a stage costs a device, with what tiles and strips compute twice. Layers without weights count as nothing. */
 
 import type { Layer, Model } from '../model/layers.ts';
 import { activationShapes, type Shape } from '../model/shapes.ts';
@@ -6,6 +6,7 @@ import { length, volume, type Box } from '../tensor/box.ts';
 import { clipStage } from './make-plan.ts';
 import type { Plan, Stage } from './plan.ts';
 import { stageRegions } from './receptive.ts';
+import { walkedBoxes } from './strips.ts';
 
 /** Multiply-adds by layer of the stage, in forward, to compute `owned` of its output. @param shapes of every activation of the model */
 export function multiplyAddsByLayer(
@@ -26,7 +27,7 @@ function perOutput(layer: Layer, inputChannels: number): number {
 
 export interface StageWork {
   readonly forward: number;
-  /** Gradients of weights, and of all inputs but the images. */
+  /** Gradients of weights, and of all inputs but the images; and forward once more, but for its last layer, where it is recomputed. */
   readonly backward: number;
 }
 
@@ -40,9 +41,21 @@ export interface WorkSite {
 /** Multiply-adds of one device for one stage of a training step. */
 export function stageWork(model: Model, plan: Plan, { stage, rank, samples }: WorkSite): StageWork {
   const clipped = clipStage(model, plan.stages[stage]!, samples);
-  const byLayer = multiplyAddsByLayer(model, activationShapes(model), clipped, clipped.owned[rank]!);
-  const forward = byLayer.reduce((sum, one) => sum + one, 0);
-  const first = model.layers.findIndex((layer) => 'name' in layer) - clipped.layers[0];
-  const images = byLayer[first] ?? 0;
-  return { forward, backward: 2 * forward - images };
+  const shapes = activationShapes(model);
+  const work = { forward: 0, backward: 0 };
+  for (const box of walkedBoxes(clipped, clipped.owned[rank]!, true)) {
+    const byLayer = multiplyAddsByLayer(model, shapes, clipped, box);
+    const forward = sum(byLayer);
+    const first = model.layers.findIndex((layer) => 'name' in layer) - clipped.layers[0];
+    const images = byLayer[first] ?? 0;
+    // The last layer's output is the stage's, which is kept.
+    const again = clipped.recompute === true ? sum(byLayer.slice(0, -1)) : 0;
+    work.forward += forward;
+    work.backward += 2 * forward - images + again;
+  }
+  return work;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, one) => total + one, 0);
 }

@@ -26,10 +26,14 @@ export interface Emission extends IterationRequest {
   readonly parity: 0 | 1;
   readonly linker: Linker;
   readonly places: MessagePlaces;
-  /** By stage: stored activations R_0 to R_L; empty where the device owns nothing. */
-  readonly activations: Stored[][];
-  /** By stage: gradients of the stage's input (entry 0) and output (entry 1), as far as they exist. */
-  readonly gradients: { input?: Stored; output?: Stored }[];
+  /** By stage: its output; undefined where the device owns nothing. */
+  readonly outputs: (Stored | undefined)[];
+  /** By stage: activations R_0 to R_L as forward left them for backward; undefined where it computes them again. */
+  readonly activations: (readonly Stored[] | undefined)[];
+  /** By stage: gradient of its input, undefined where there is none. */
+  readonly inputGradients: (Stored | undefined)[];
+  /** Gradient of the last stage's output. */
+  outputGradient: Stored | undefined;
   /** Addresses of this device's part of each parameter's gradient; METRICS among them. */
   readonly parameterGradients: Map<string, number>;
 }

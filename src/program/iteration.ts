@@ -7,7 +7,9 @@ import type { Message } from './messages.ts';
 import { emitApply, emitReduce, emitUpdate } from './parameters.ts';
 import type { Stored } from './planes.ts';
 import type { IterationProgram, Phase, Readable } from './program.ts';
-import { emitBackwardStage, emitForwardStage, emitLoss } from './stage.ts';
+import { emitForwardStage } from './stage.ts';
+import { emitBackwardStage } from './stage-backward.ts';
+import { emitLoss } from './loss.ts';
 import { layoutSends, layoutSlots } from './storage.ts';
 import type { MessagePlaces } from './transfers.ts';
 
@@ -111,8 +113,10 @@ function emitIteration(request: IterationRequest, parity: 0 | 1, addresses: Addr
     parity,
     linker,
     places,
-    activations: request.stages.map(() => []),
-    gradients: request.stages.map(() => ({})),
+    outputs: request.stages.map(() => undefined),
+    activations: request.stages.map(() => undefined),
+    inputGradients: request.stages.map(() => undefined),
+    outputGradient: undefined,
     parameterGradients: new Map(),
   };
   const spans = request.variant.kind === 'checkpoint' ? emitCheckpoint(emission) : emitStep(emission);
@@ -126,9 +130,9 @@ function emitIteration(request: IterationRequest, parity: 0 | 1, addresses: Addr
     layers,
     end,
     spans,
-    outputs: emission.activations.map((stored) => readable(stored.at(-1))),
-    outputGradient: readable(emission.gradients.at(-1)?.output),
-    inputGradients: emission.gradients.map(({ input }) => readable(input)),
+    outputs: emission.outputs.map(readable),
+    outputGradient: readable(emission.outputGradient),
+    inputGradients: emission.inputGradients.map(readable),
   };
 }
 

@@ -8,7 +8,7 @@ import type { Storage } from './storage.ts';
 
 /** Wait for these messages, run these calls as one submission, send those messages; then wait for what others read, not the calls. */
 export interface Phase {
-  /** Ids of the messages whose slots the calls read. */
+  /** Ids of the messages whose slots these calls are the first to read; what lies there stays up to the end of the iteration. */
   readonly receive: readonly number[];
   /** Calls for even and for odd iterations: only slots and staging differ. */
   readonly calls: readonly [even: readonly KernelCall[], odd: readonly KernelCall[]];

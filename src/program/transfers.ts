@@ -1,7 +1,7 @@
 /** Transfers as kernel calls: packing messages into send regions, and what arrives out of its slots. */
 
 import type { Box, Extent } from '../tensor/box.ts';
-import { boxOf, extentOf, volume } from '../tensor/box.ts';
+import { boxOf, extentOf, intersect, isEmpty, volume } from '../tensor/box.ts';
 import { FLOAT_BYTES, contiguous, slice, type View } from '../tensor/view.ts';
 import type { Linker } from './linker.ts';
 import type { Message, MessagePart } from './messages.ts';
@@ -25,6 +25,19 @@ export function pieceView(address: number, extent: Extent, box: Box): View {
 /** `values` float32 values in a row. */
 export function flat(address: number, values: number): View {
   return contiguous(address, [1, 1, 1, values]);
+}
+
+/** A box and where its values lie. */
+interface Placed {
+  readonly box: Box;
+  readonly view: View;
+}
+
+/** Copies or adds what two boxes of one tensor share. */
+export function emitShared(linker: Linker, kind: 'copy' | 'add', from: Placed, to: Placed): void {
+  const box = intersect(from.box, to.box);
+  if (isEmpty(box)) return;
+  linker.emit({ kind, source: slice(from.view, from.box, box), target: slice(to.view, to.box, box) });
 }
 
 /** Packs every part of a message, which `locate` finds, into its send region. */

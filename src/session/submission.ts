@@ -32,7 +32,7 @@ export function jobOf({ text, directory, source, grid: otherGrid, steps }: Submi
   const job = parseJob(text, directory, source);
   return {
     ...job,
-    ...(otherGrid ? { plan: { grid: otherGrid } } : {}),
+    ...(otherGrid ? { plan: { ...('grid' in job.plan ? job.plan : {}), grid: otherGrid } } : {}),
     ...(steps === undefined ? {} : { until: { steps } }),
   };
 }

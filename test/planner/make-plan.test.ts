@@ -151,6 +151,32 @@ test('the grid shorthand tiles up to the last spatial layer, a new stage after e
   );
 });
 
+test('a plan says which stages are recomputed and walked in strips, and nothing of those that are not', (t) => {
+  const walked = plan(4, { grid: [2, 2], recompute: true, strips: 3 });
+  t.deepEqual(
+    walked.stages.map(({ recompute, strips }) => [recompute, strips]),
+    [
+      [true, 3],
+      [true, 3],
+      [undefined, undefined],
+    ],
+  );
+  t.deepEqual(plan(4, { grid: [2, 2], recompute: false, strips: 1 }), plan(4, { grid: [2, 2] }));
+  const { stages } = plan(1, {
+    stages: [
+      { layers: [0, 4], partition: 'single', recompute: true },
+      { layers: [4, 8], partition: 'samples', strips: 2 },
+    ],
+  });
+  t.deepEqual(
+    stages.map((stage) => Object.keys(stage)),
+    [
+      ['layers', 'partition', 'recompute', 'owned', 'needed'],
+      ['layers', 'partition', 'strips', 'owned', 'needed'],
+    ],
+  );
+});
+
 test('a network of convolutions alone is one tiled stage, one of dense layers alone is cut by samples', (t) => {
   const identity = { kind: 'identity' } as const;
   const conv = {

@@ -79,7 +79,10 @@ export const networks: fc.Arbitrary<Model> = fc
     };
   });
 
-/** Networks cut at random into stages of tiles, samples or one device, for 1 to 6 devices. */
+/** Stages are kept whole half the time; strips of one that is not recomputed show in evaluations. */
+const walk = fc.record({ recompute: fc.boolean(), strips: fc.constantFrom(1, 1, 2, 3, 5, 20) });
+
+/** Networks cut at random into stages of tiles, samples or one device, for 1 to 6 devices, recomputed or not, whole or in strips. */
 export const plannedNetworks: fc.Arbitrary<Planned> = fc
   .record({
     model: networks,
@@ -87,12 +90,14 @@ export const plannedNetworks: fc.Arbitrary<Planned> = fc
     batch: fc.integer({ min: 1, max: 5 }),
     cuts: fc.infiniteStream(fc.boolean()),
     choices: fc.infiniteStream(fc.nat(100)),
+    walks: fc.infiniteStream(walk),
   })
-  .map(({ model, devices, batch, cuts, choices }) => {
+  .map(({ model, devices, batch, cuts, choices, walks }) => {
     const next = <T>(stream: Iterator<T>): T => stream.next().value as T;
-    const stages = cutStages(model, () => next(cuts)).map((layers) =>
-      chooseStage(model, layers, { devices, choice: next(choices) }),
-    );
+    const stages = cutStages(model, () => next(cuts)).map((layers) => ({
+      ...chooseStage(model, layers, { devices, choice: next(choices) }),
+      ...next(walks),
+    }));
     const names = Array.from({ length: devices }, (_, rank) => `node${rank + 1}`);
     return { model, plan: makePlan(model, names, { batch, request: { stages } }) };
   });

@@ -1,0 +1,27 @@
+/** Strips: a stage can be walked in parts, one after another, so that what lies between its input and its output is never whole. */
+
+import type { Walk } from './plan.ts';
+import { cut, length, withRange, type Box, type Range } from '../tensor/box.ts';
+
+/** The boxes of a stage's output that a device computes one after another. What backward needs is kept of whole boxes only, so training cuts no stage that it does not recompute. */
+export function walkedBoxes({ recompute = false, strips = 1 }: Walk, owned: Box, training: boolean): readonly Box[] {
+  return stripBoxes(owned, training && !recompute ? 1 : strips);
+}
+
+/**
+ * The strips of a device's part of a stage's output, in the order in which they are walked; together they cover it, and none is empty.
+ * Runs of samples as long as there are enough of them, which need nothing of each other; else runs of rows of each sample.
+ * @param strips how many are wanted, at least 1; there are fewer where there are fewer rows, and up to one more for each sample where they do not come out even
+ */
+export function stripBoxes(owned: Box, strips: number): readonly Box[] {
+  const samples = Math.min(strips, length(owned[0]));
+  if (samples === 0) return [];
+  const rows = Math.min(Math.ceil(strips / samples), length(owned[2]));
+  return parts(owned[0], samples).flatMap((n) =>
+    parts(owned[2], rows).map((y) => withRange(withRange(owned, 0, n), 2, y)),
+  );
+}
+
+function parts(range: Range, count: number): readonly Range[] {
+  return cut(length(range), count).map(([start, end]): Range => [range[0] + start, range[0] + end]);
+}
