@@ -32,6 +32,8 @@ export interface OwnFields extends Common {
   readonly weightDecay: string;
   readonly seed: string;
   readonly shuffle: boolean;
+  /** Missing in flows from before there was a choice. */
+  readonly mode: string;
   readonly everySteps: string;
   readonly directory: string;
   readonly init: string;
@@ -56,6 +58,7 @@ export const LABELS = {
   weightDecay: 'Weight decay',
   seed: 'Seed',
   shuffle: 'Shuffle',
+  mode: 'Mode',
   grid: 'Grid',
   everySteps: 'Checkpoint every',
   directory: 'Checkpoints in',
@@ -87,6 +90,7 @@ export function jobFieldsOf(given: Readonly<Record<string, unknown>>): JobFields
     weightDecay: text('weightDecay'),
     seed: text('seed'),
     shuffle: given['shuffle'] !== false,
+    mode: text('mode'),
     everySteps: text('everySteps'),
     directory: text('directory'),
     init: text('init'),

@@ -20,6 +20,7 @@ const KEYS: Readonly<Record<keyof typeof LABELS, string>> = {
   weightDecay: 'optimizer.weightDecay',
   seed: 'seed',
   shuffle: 'shuffle',
+  mode: 'mode',
   grid: 'plan.grid',
   everySteps: 'checkpoint.everySteps',
   directory: 'checkpoint.directory',
@@ -29,7 +30,7 @@ const KEYS: Readonly<Record<keyof typeof LABELS, string>> = {
 /** @returns YAML: one key a line, all values but the model as JSON; what is left empty is left out */
 export function jobText(fields: OwnFields): string {
   const { jobName, model, images, labels, testImages, testLabels, batch, epochs, steps } = fields;
-  const { rate, decay, momentum, weightDecay, seed, shuffle, grid, everySteps, directory, init } = fields;
+  const { rate, decay, momentum, weightDecay, seed, shuffle, mode, grid, everySteps, directory, init } = fields;
   const entries = {
     name: jobName,
     data: { kind: 'idx', images, labels, testImages, testLabels },
@@ -39,6 +40,7 @@ export function jobText(fields: OwnFields): string {
     optimizer: { rate: number(rate), decay, momentum: number(momentum), weightDecay: number(weightDecay) },
     seed: number(seed),
     shuffle,
+    mode,
     plan: { grid },
     checkpoint: { everySteps: number(everySteps), directory },
     init,

@@ -122,12 +122,14 @@ function describe(plan: PlanDescription, svg: string | undefined): string {
   const stages = plan.stages.map((stage, index) => ({ index, ...stage }));
   const tiles = stages.flatMap((stage) => devices.map((device) => ({ stage, device })));
   const lines = [
-    `${paint('bold', plan.model, stdout)}, batch ${plan.batch}, ${devices.length} device${devices.length === 1 ? '' : 's'}, plan ${plan.planHash}\n\n`,
+    `${paint('bold', plan.model, stdout)}, batch ${plan.batch}, ${devices.length} device${devices.length === 1 ? '' : 's'}, mode ${plan.mode}, plan ${plan.planHash}\n\n`,
     formatTable(
       [
         { title: 'stage', value: ({ index }) => String(index + 1) },
         { title: 'layers', value: ({ layers }) => `${layers[0]}-${layers[1] - 1}` },
         { title: 'partition', value: ({ partition, grid }) => (grid ? `${partition} ${grid}` : partition) },
+        { title: 'recomputed', value: ({ recompute }) => (recompute ? 'yes' : 'no') },
+        { title: 'strips', value: ({ strips = 1 }) => String(strips), right: true },
         { title: 'multiply-adds', value: ({ multiplyAdds }) => `${(multiplyAdds / 1e6).toFixed(1)} M`, right: true },
         { title: 'overlap', value: ({ overlap }) => `${overlap.toFixed(2)}x`, right: true },
         { title: 'activations/step', value: ({ activationBytes }) => formatBytes(activationBytes), right: true },
@@ -148,12 +150,27 @@ function describe(plan: PlanDescription, svg: string | undefined): string {
       stdout,
     ),
     '\n',
+    describeAlgorithms(plan),
     `  all devices send ${formatBytes(plan.bytesPerStep)} a step; memory: `,
     devices.map((device) => `${device} ${formatBytes(plan.predictedMemoryBytes[device]!)}`).join(', '),
     '\n',
   ];
   if (svg !== undefined) lines.push(`  drawn: ${svg}\n`);
   return lines.join('');
+}
+
+/** A table of the convolutions that are not computed directly in every pass; empty without any. */
+function describeAlgorithms({ algorithms }: PlanDescription): string {
+  const { stdout } = process;
+  const rows = Object.entries(algorithms).filter(([, passes]) => Object.values(passes).includes('winograd'));
+  if (rows.length === 0) return '';
+  const columns = [
+    { title: 'convolution', value: ([name]: (typeof rows)[number]) => name },
+    { title: 'forward', value: ([, { forward }]: (typeof rows)[number]) => forward },
+    { title: 'input gradient', value: ([, { inputGradient }]: (typeof rows)[number]) => inputGradient },
+    { title: 'weight gradient', value: ([, { weightGradient }]: (typeof rows)[number]) => weightGradient },
+  ];
+  return `${formatTable(columns, rows, stdout)}\n`;
 }
 
 function formatRanges(box: readonly (readonly [number, number])[]): string {

@@ -52,7 +52,8 @@ export interface Job {
   readonly optimizer: OptimizerOptions;
   readonly seed: number;
   readonly shuffle: boolean;
-  readonly mode: 'strict';
+  /** `strict`: the same bits on every CPU. `fast`: what each machine computes fastest, the same bits on machines of its kind. */
+  readonly mode: 'strict' | 'fast';
   readonly plan: PlanRequest;
   /** Absolute path. */
   readonly checkpoint: { readonly everySteps: number; readonly directory: string };

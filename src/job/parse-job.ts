@@ -89,10 +89,6 @@ const optimizer = object({
   ),
 });
 
-const mode: Schema<'strict'> = choose('strict', (input) =>
-  input === 'fast' ? stillToCome('strict') : v.literal('strict', 'strict'),
-);
-
 const jobFile = object({
   name: v.optional(topicName()),
   model: modelSchema,
@@ -103,7 +99,7 @@ const jobFile = object({
   optimizer,
   seed: v.optional(whole(0, LARGEST), 1),
   shuffle: v.optional(v.boolean('true or false'), true),
-  mode: v.optional(mode, 'strict'),
+  mode: v.optional(v.picklist(['fast', 'strict'], 'fast or strict'), 'fast'),
   plan: planSchema,
   checkpoint: v.optional(object({ everySteps: v.optional(whole(1, LARGEST)), directory: v.optional(path) }), {}),
   init: v.optional(path),

@@ -3,7 +3,9 @@
 import type { Job } from '../job/job.ts';
 import type { Model } from '../model/layers.ts';
 import { activationShapes, type Shape } from '../model/shapes.ts';
-import type { Partition, Plan, Stage } from '../planner/plan.ts';
+import { algorithmsOf } from '../planner/kernels.ts';
+import type { ConvolutionAlgorithms, KernelPlan, Partition, Plan, Stage } from '../planner/plan.ts';
+import { walkedBoxes } from '../planner/strips.ts';
 import { multiplyAddsByLayer } from '../planner/work.ts';
 import { compileProgram } from '../program/compile.ts';
 import type { Message } from '../program/messages.ts';
@@ -15,10 +17,12 @@ export interface StageDescription {
   readonly layers: readonly [start: number, end: number];
   readonly partition: Partition;
   readonly grid?: string;
+  readonly recompute?: boolean;
+  readonly strips?: number;
   /** Boxes of the stage's output and input by device: [start, end) for n, c, y, x. */
   readonly owned: Readonly<Record<string, Box>>;
   readonly needed: Readonly<Record<string, Box>>;
-  /** Forward multiply-adds of all devices together for one batch, and how many times those of one device that is the overlap of tiles. */
+  /** Forward multiply-adds of all devices together for one batch, and how many times those of one device that is: tiles and strips overlap. */
   readonly multiplyAdds: number;
   readonly overlap: number;
   /** Bytes that travel for the stage in one training step, all devices together: its input and that input's gradient; its parameters' gradients and values. */
@@ -31,6 +35,9 @@ export interface PlanDescription {
   readonly model: string;
   readonly batch: number;
   readonly planHash: string;
+  readonly mode: KernelPlan['mode'];
+  /** How the passes of each convolution are computed, by its name. */
+  readonly algorithms: Readonly<Record<string, ConvolutionAlgorithms>>;
   /** By device: what its arena takes, which is what its memory grows by. */
   readonly predictedMemoryBytes: Readonly<Record<string, number>>;
   /** Bytes that all devices together send in one training step. */
@@ -47,10 +54,17 @@ export function describePlan(job: Job, plan: Plan, planHash: string): PlanDescri
     model: plan.model,
     batch: plan.batch,
     planHash,
+    mode: plan.kernels.mode,
+    algorithms: algorithmsByLayer(job.model, plan),
     predictedMemoryBytes: byDevice(plan, (rank) => programs[rank]!.arenaBytes),
     bytesPerStep: bytesOf(messages),
     stages: plan.stages.map((stage, index) => describeStage(job.model, plan, { stage, index, messages })),
   };
+}
+
+function algorithmsByLayer({ layers }: Model, { kernels }: Plan): PlanDescription['algorithms'] {
+  const convolutions = layers.filter((layer) => layer.kind === 'conv2d');
+  return Object.fromEntries(convolutions.map(({ name }) => [name, algorithmsOf(kernels, name)]));
 }
 
 /** Full batches need the most memory, so the smaller ones of real data do not change the figure. */
@@ -82,11 +96,15 @@ function describeStage(model: Model, plan: Plan, { stage, index, messages }: Sta
   const multiplyAdds = (box: Box) =>
     multiplyAddsByLayer(model, shapes, stage, box).reduce((sum, layer) => sum + layer, 0);
   const whole = multiplyAdds(wholeOutput(plan, shapes, stage));
-  const all = stage.owned.reduce((sum, box) => sum + multiplyAdds(box), 0);
+  const all = stage.owned
+    .flatMap((box) => walkedBoxes(stage, box, true))
+    .reduce((sum, box) => sum + multiplyAdds(box), 0);
   return {
     layers: [stage.layers[0], stage.layers[1]],
     partition: stage.partition,
     ...(stage.grid ? { grid: stage.grid.join('x') } : {}),
+    ...(stage.recompute === undefined ? {} : { recompute: stage.recompute }),
+    ...(stage.strips === undefined ? {} : { strips: stage.strips }),
     owned: byDevice(plan, (rank) => stage.owned[rank]!),
     needed: byDevice(plan, (rank) => stage.needed[rank]!),
     multiplyAdds: all,

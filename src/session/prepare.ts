@@ -9,6 +9,7 @@ import { totalSteps, type Job } from '../job/job.ts';
 import { initialParameters } from '../model/init.ts';
 import { parameterTensors } from '../model/parameters.ts';
 import { activationShapes } from '../model/shapes.ts';
+import { kernelsAt } from '../planner/kernels.ts';
 import type { Plan } from '../planner/plan.ts';
 import { compileProgram } from '../program/compile.ts';
 import { momentumName } from '../program/messages.ts';
@@ -143,7 +144,7 @@ export async function prepareRun(context: NodeContext, request: RunRequest): Pro
   const writers = spec.submission.writers === 'first' ? [0] : [...names.keys()];
   const schedule = scheduleOf(job, data, start.step);
   const program = programOfJob(job, plan, rank, { schedule, writers });
-  const arena = await context.engine.allocate(program.arenaBytes);
+  const arena = await context.engine.allocate(program.arenaBytes, kernelsAt(plan.kernels, rank));
   const peers = names.filter((name) => name !== context.name);
   const session = context.transport.open({ job: job.name, run: spec.run, planHash, peers, memory: arena.bytes });
   const run = makeRun({ ...request, program, arena, session, schedule, writes: writers.includes(rank) });

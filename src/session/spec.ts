@@ -2,6 +2,7 @@
 
 import * as v from 'valibot';
 import type { Model } from '../model/layers.ts';
+import { chooseKernels } from '../planner/kernels.ts';
 import { makePlan } from '../planner/make-plan.ts';
 import type { Plan } from '../planner/plan.ts';
 import type { Job } from '../job/job.ts';
@@ -48,5 +49,6 @@ export function planHashOf(job: Job, plan: Plan): string {
 
 /** The plan of a job for these devices. */
 export function planOf(job: Job, devices: readonly string[]): Plan {
-  return makePlan(job.model, devices, { batch: job.batch, request: job.plan });
+  const kernels = chooseKernels(job.mode, devices.length);
+  return makePlan(job.model, devices, { batch: job.batch, request: job.plan, kernels });
 }

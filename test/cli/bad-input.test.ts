@@ -111,7 +111,7 @@ const CASES: readonly Case[] = [
   },
   { what: 'a grid for another number of nodes', args: ['--local', '3'], says: /job\.yaml: plan\..*2x2.*3/ },
   { what: 'a plan that is still to come', job: { plan: 'auto' }, says: /job\.yaml: plan: "auto" is still to come/ },
-  { what: 'a mode that is still to come', job: { mode: 'fast' }, says: /job\.yaml: mode: "fast" is still to come/ },
+  { what: 'an unknown mode', job: { mode: 'exact' }, says: /job\.yaml: mode: got "exact", want fast or strict/ },
   {
     what: 'a model that there is not',
     job: { model: 'lenet6' },

@@ -56,7 +56,7 @@ test('defaults are filled in, and a job is plain JSON', (t) => {
     optimizer: { kind: 'sgd', rate: 0.1, decay: 'none', momentum: 0, weightDecay: 0 },
     seed: 1,
     shuffle: true,
-    mode: 'strict',
+    mode: 'fast',
     plan: { grid: [2, 2] },
     checkpoint: { everySteps: 200, directory: '/base/runs/x' },
   });
@@ -105,6 +105,16 @@ test('stages by hand, normalisation by channel, a name and weights to begin with
     labels: '/b',
   });
   t.is(job.init, '/base/w.safetensors');
+});
+
+test('recomputation and strips are taken over, for all tiles and for single stages', (t) => {
+  t.deepEqual(parse({ plan: '{grid: 1x2, recompute: true, strips: 4}' }).plan, {
+    grid: [1, 2],
+    recompute: true,
+    strips: 4,
+  });
+  const stage = { layers: [0, 8], partition: 'single', strips: 2 } as const;
+  t.deepEqual(parse({ plan: '{stages: [{layers: [0, 8], partition: single, strips: 2}]}' }).plan, { stages: [stage] });
 });
 
 test('dilation and groups are part of a model only where they are not 1', (t) => {
@@ -306,13 +316,14 @@ const wrong: readonly (readonly [keys: Readonly<Record<string, string | undefine
     ],
     [{ seed: '0.5' }, 'keyInvalid', 'seed: got 0.5, want a whole number, 0 or more'],
     [{ shuffle: 'yes please' }, 'keyInvalid', 'shuffle: got "yes please", want true or false'],
-    [{ mode: 'fast' }, 'stillToCome', 'mode: "fast" is still to come; today: strict'],
-    [{ mode: 'exact' }, 'keyInvalid', 'mode: got "exact", want strict'],
+    [{ mode: 'exact' }, 'keyInvalid', 'mode: got "exact", want fast or strict'],
     [
       { plan: 'auto' },
       'stillToCome',
       'plan: "auto" is still to come; today: {grid: 2x2} or {stages: [{layers: [0, 4], partition: tiles, grid: 2x2}, …]}',
     ],
+    [{ plan: '{grid: 2x2, strips: 0}' }, 'keyInvalid', 'plan.strips: got 0, want a whole number from 1 to 1000'],
+    [{ plan: '{grid: 2x2, recompute: 2}' }, 'keyInvalid', 'plan.recompute: got 2, want true or false'],
     [{ plan: '{grid: 2}' }, 'keyInvalid', 'plan.grid: got 2, want rows x columns, e.g. 2x2'],
     [{ plan: '{grid: 0x2}' }, 'keyInvalid', 'plan.grid: got 2, want rows x columns, e.g. 2x2'],
     [
