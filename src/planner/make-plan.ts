@@ -4,7 +4,18 @@ import { InputError } from '../errors.ts';
 import type { Model } from '../model/layers.ts';
 import { parameterTensors } from '../model/parameters.ts';
 import { activationShapes, isSpatial, type Shape } from '../model/shapes.ts';
-import { EMPTY_BOX, boxOf, cut, isEmpty, length, volume, withRange, type Box, type Extent } from '../tensor/box.ts';
+import {
+  EMPTY_BOX,
+  boxOf,
+  cut,
+  isEmpty,
+  length,
+  volume,
+  withRange,
+  type Box,
+  type Extent,
+  type Range,
+} from '../tensor/box.ts';
 import { ownedBoxes } from './partition.ts';
 import {
   METRICS,
@@ -20,6 +31,7 @@ import {
   type Walk,
 } from './plan.ts';
 import { stageRegions } from './receptive.ts';
+import { balancedWalks } from './strips.ts';
 
 /** Parameters with fewer values stay whole and are owned in turn. */
 const WHOLE_BELOW = 1024;
@@ -38,7 +50,7 @@ export interface PlanOptions {
 export function makePlan(model: Model, devices: readonly string[], options: PlanOptions): Plan {
   const { batch, request, kernels = { mode: 'strict' } } = options;
   const shapes = activationShapes(model);
-  const wanted = 'grid' in request ? stagesOfGrid(model, request) : request.stages;
+  const wanted = 'grid' in request ? stagesOfGrid(model, shapes, request) : request.stages;
   checkOrder(wanted, model.layers.length);
   const stages = wanted.map((stage, index) => {
     const where = 'grid' in request ? 'plan.grid' : `plan.stages[${index}]`;
@@ -57,19 +69,20 @@ export function makePlan(model: Model, devices: readonly string[], options: Plan
   };
 }
 
-/** The `grid:` shorthand: tiles up to the last spatial layer, a new stage after each pooling, all walked in the same way; then samples. */
-function stagesOfGrid(model: Model, tiles: Walk & { readonly grid: Grid }): readonly StageRequest[] {
+/** The `grid:` shorthand: tiles up to the last spatial layer, a new stage after each pooling, with strips by size; then samples. */
+function stagesOfGrid(
+  model: Model,
+  shapes: readonly Shape[],
+  { grid, ...wish }: Walk & { readonly grid: Grid },
+): readonly StageRequest[] {
   const spatialEnd = model.layers.findLastIndex(isSpatial) + 1;
   const cuts = [0];
   model.layers.forEach((layer, index) => {
     if (layer.kind === 'maxPool' && index + 1 < spatialEnd) cuts.push(index + 1);
   });
-  const stages: StageRequest[] = [];
-  if (spatialEnd > 0) {
-    cuts.forEach((start, k) =>
-      stages.push({ layers: [start, cuts[k + 1] ?? spatialEnd], partition: 'tiles', ...tiles }),
-    );
-  }
+  const tiled = spatialEnd > 0 ? cuts.map((start, k): Range => [start, cuts[k + 1] ?? spatialEnd]) : [];
+  const walks = balancedWalks(shapes, tiled, wish);
+  const stages = tiled.map((layers, k): StageRequest => ({ layers, partition: 'tiles', grid, ...walks[k] }));
   if (spatialEnd < model.layers.length) {
     stages.push({ layers: [spatialEnd, model.layers.length], partition: 'samples' });
   }

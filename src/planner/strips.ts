@@ -1,7 +1,8 @@
 /** Strips: a stage can be walked in parts, one after another, so that what lies between its input and its output is never whole. */
 
-import type { Walk } from './plan.ts';
+import type { Shape } from '../model/shapes.ts';
 import { cut, length, withRange, type Box, type Range } from '../tensor/box.ts';
+import type { Walk } from './plan.ts';
 
 /** The boxes of a stage's output that a device computes one after another. What backward needs is kept of whole boxes only, so training cuts no stage that it does not recompute. */
 export function walkedBoxes({ recompute = false, strips = 1 }: Walk, owned: Box, training: boolean): readonly Box[] {
@@ -24,4 +25,26 @@ export function stripBoxes(owned: Box, strips: number): readonly Box[] {
 
 function parts(range: Range, count: number): readonly Range[] {
   return cut(length(range), count).map(([start, end]): Range => [range[0] + start, range[0] + end]);
+}
+
+/**
+ * How each of a model's stages is walked when one wish is for all: the stage that holds most goes in so many strips, each other one in as few as keep its
+ * strips no larger than that one's. Whole, the last stage is not recomputed: its backward comes right after its forward, so that nothing would be saved.
+ * @param shapes of every activation of the model, the input first
+ * @param stages ranges of layers
+ */
+export function balancedWalks(shapes: readonly Shape[], stages: readonly Range[], wish: Walk): readonly Walk[] {
+  const held = stages.map((layers) => heldValues(shapes, layers));
+  const largest = Math.max(...held) / (wish.strips ?? 1);
+  return stages.map(([, end], k) => {
+    const strips = Math.ceil(held[k]! / largest);
+    const isLast = end === shapes.length - 1;
+    return { recompute: wish.recompute === true && !(isLast && strips === 1), strips };
+  });
+}
+
+/** About what backward of a stage holds besides its output: all that it reads and computes before that, and the largest gradient of it. */
+function heldValues(shapes: readonly Shape[], [start, end]: Range): number {
+  const values = shapes.slice(start, end).map(([channels, rows, columns]) => channels * rows * columns);
+  return values.reduce((sum, one) => sum + one, Math.max(...values));
 }

@@ -1,6 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { stripBoxes } from '../../src/planner/strips.ts';
+import { activationShapes } from '../../src/model/shapes.ts';
+import { zooModel } from '../../src/model/zoo.ts';
+import { balancedWalks, stripBoxes } from '../../src/planner/strips.ts';
 import { EMPTY_BOX, contains, intersect, isEmpty, length, volume, type Box, type Range } from '../../src/tensor/box.ts';
 
 const range = (most: number) =>
@@ -46,4 +48,27 @@ test('there are as many strips as wanted where samples and rows allow it, and sa
 
 test('an empty box has no strips', (t) => {
   t.deepEqual(stripBoxes(EMPTY_BOX, 4), []);
+});
+
+test('one wish for all stages: the stage that holds most goes in as many strips as said, the others in fewer', (t) => {
+  const shapes = activationShapes(zooModel('yolov2-front', [416, 416]));
+  const stages: readonly Range[] = [
+    [0, 2],
+    [2, 4],
+    [4, 8],
+    [8, 12],
+    [12, 16],
+  ];
+  const walks = (recompute: boolean, strips?: number) => balancedWalks(shapes, stages, { recompute, strips });
+  t.deepEqual(
+    walks(true, 8).map(({ strips }) => strips),
+    [8, 5, 4, 2, 1],
+  );
+  t.deepEqual(
+    walks(true, 8).map(({ recompute }) => recompute),
+    [true, true, true, true, false],
+  );
+  t.deepEqual(walks(true, 16).at(-1), { recompute: true, strips: 2 });
+  t.true(walks(false, 8).every(({ recompute }) => recompute === false));
+  t.true(walks(true).every(({ strips }) => strips === 1));
 });
