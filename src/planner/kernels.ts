@@ -1,5 +1,6 @@
 /** The choice of kernels: which mode, tiles and algorithms compute a plan. Pure, because every node makes the same choice for itself. */
 
+import { InputError } from '../errors.ts';
 import type { ConvolutionAlgorithms, KernelPlan } from './plan.ts';
 
 /** What computes the part of one device. */
@@ -13,6 +14,30 @@ export interface DeviceKernels {
 export function chooseKernels(mode: KernelPlan['mode'], devices: number): KernelPlan {
   if (mode === 'strict') return { mode };
   return { mode, wide: Array.from({ length: devices }, () => false), convolutions: {} };
+}
+
+/** The kernels of a run and the names of its devices, as a checkpoint keeps them. */
+export interface KernelRecord {
+  /** By rank. */
+  readonly devices: readonly string[];
+  readonly kernels: KernelPlan;
+}
+
+/**
+ * The kernels that go on with a run: its algorithms, and the tiles of devices of the same name. Other devices have those that were chosen for them.
+ * @throws {InputError} `checkpointMode` when the run was of another mode
+ */
+export function resumedKernels(record: KernelRecord, devices: readonly string[], chosen: KernelPlan): KernelPlan {
+  const { kernels } = record;
+  if (kernels.mode !== chosen.mode) {
+    throw new InputError(
+      'checkpointMode',
+      `checkpoint.directory: holds a run of mode ${kernels.mode}, the job is of mode ${chosen.mode}; say mode: ${kernels.mode} to go on with it, or train anew without --resume`,
+    );
+  }
+  if (kernels.mode === 'strict' || chosen.mode === 'strict') return kernels;
+  const wide = devices.map((name, rank) => kernels.wide[record.devices.indexOf(name)] ?? chosen.wide[rank]!);
+  return { ...kernels, wide };
 }
 
 /** The part of a plan's kernels that the arena of one device wants to know. */

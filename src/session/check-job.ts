@@ -4,7 +4,7 @@ import { InputError } from '../errors.ts';
 import type { Job } from '../job/job.ts';
 import { naming } from '../job/schema.ts';
 import type { Plan } from '../planner/plan.ts';
-import { listCheckpoints } from '../training/checkpoint/read.ts';
+import { kernelsOfRun, listCheckpoints } from '../training/checkpoint/read.ts';
 import { named } from './named.ts';
 import { openData, scheduleOf, startOf } from './prepare.ts';
 import { planHashOf, planOf } from './spec.ts';
@@ -31,8 +31,9 @@ export interface CheckedJob {
  */
 export async function checkJob(submission: Submission, devices: readonly string[]): Promise<CheckedJob> {
   const job = jobOf(submission);
-  const plan = naming(submission.source, () => planOf(job, devices));
   const { source, resume } = submission;
+  const record = resume ? await named(source, kernelsOfRun(job.checkpoint.directory)) : undefined;
+  const plan = naming(source, () => planOf(job, devices, { record }));
   const data = await named(source, openData(job));
   try {
     const start = async () => startOf(job, resume ? await newestStep(job) : undefined);

@@ -18,7 +18,7 @@ import { MemoryGauge } from './memory-gauge.ts';
 import { memberResult, writeCurve } from './outcome.ts';
 import { named } from './named.ts';
 import { openData, prepareRun, startOf, type JobData, type PreparedRun } from './prepare.ts';
-import { planHashOf, planOf, type Spec } from './spec.ts';
+import { planHashOf, planOfSpec, type Spec } from './spec.ts';
 import { jobOf, startKey } from './submission.ts';
 
 /** Members must have read their data and compiled their programs within this time. */
@@ -75,10 +75,7 @@ async function takePart({ context, spec, expectedHash, stop, hold }: Part): Prom
     const job = jobOf(spec.submission);
     name = job.name;
     tell('preparing');
-    const plan = planOf(
-      job,
-      spec.members.map((member) => member.name),
-    );
+    const plan = planOfSpec(job, spec);
     const planHash = planHashOf(job, plan);
     agreement = new Agreement(context, spec, job.name, planHash);
     const ended = AbortSignal.any([stop, agreement.signal]);

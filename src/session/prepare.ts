@@ -9,7 +9,7 @@ import { totalSteps, type Job } from '../job/job.ts';
 import { initialParameters } from '../model/init.ts';
 import { parameterTensors } from '../model/parameters.ts';
 import { activationShapes } from '../model/shapes.ts';
-import { kernelsAt } from '../planner/kernels.ts';
+import { kernelsAt, type KernelRecord } from '../planner/kernels.ts';
 import type { Plan } from '../planner/plan.ts';
 import { compileProgram } from '../program/compile.ts';
 import { momentumName } from '../program/messages.ts';
@@ -160,8 +160,9 @@ interface Parts extends RunRequest {
 }
 
 function makeRun(parts: Parts): LocalRun {
-  const { spec, job, plan, data, start, program, arena, session, schedule, emit } = parts;
+  const { spec, job, plan, planHash, data, start, program, arena, session, schedule, emit } = parts;
   const { mean, std: deviation } = job.data.normalize;
+  const kernels: KernelRecord = { devices: plan.devices, kernels: plan.kernels };
   const run: LocalRun = new LocalRun({
     run: spec.run,
     plan,
@@ -174,7 +175,7 @@ function makeRun(parts: Parts): LocalRun {
     normalization: { mean, deviation },
     learningRate: job.optimizer,
     initial: start.tensors,
-    write: parts.writes ? checkpointWriter({ job, planHash: parts.planHash, startStep: start.step }) : undefined,
+    write: parts.writes ? checkpointWriter({ job, planHash, kernels, startStep: start.step }) : undefined,
     checksumOf: (tensors) => weightsChecksum(withShapes(job, tensors)),
     emit,
   });
@@ -184,16 +185,17 @@ function makeRun(parts: Parts): LocalRun {
 interface Writing {
   readonly job: Job;
   readonly planHash: string;
+  readonly kernels: KernelRecord;
   readonly startStep: number;
 }
 
 /** Takes no more than it needs: what a closure can see stays in memory for the whole run, and weights to begin with are large. */
-function checkpointWriter({ job, planHash, startStep }: Writing): (snapshot: Snapshot) => Promise<string> {
+function checkpointWriter({ job, startStep, ...made }: Writing): (snapshot: Snapshot) => Promise<string> {
   const { directory } = job.checkpoint;
   return async ({ step, epoch, tensors }) => {
     // The first checkpoint of a new run replaces those of an older one; a resumed run never makes it.
     if (step === 0 && startStep === 0) await removeCheckpoints(directory);
-    const content = { step, epoch, model: job.model, job, planHash, tensors: withShapes(job, tensors) };
+    const content = { step, epoch, model: job.model, job, ...made, tensors: withShapes(job, tensors) };
     return writeCheckpoint(directory, content);
   };
 }

@@ -3,12 +3,14 @@
 import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { InputError, RunError } from '../errors.ts';
+import { naming } from '../job/schema.ts';
 import type { Member } from '../protocol/documents.ts';
 import { jobTopic, memberTopic, requestTopic, responseTopic } from '../protocol/topics.ts';
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
+import { kernelsOfRun } from '../training/checkpoint/read.ts';
 import { failureOf, unreachable, type NodeContext } from './context.ts';
 import { joinRun, type Membership } from './membership.ts';
-import { parsePlanDocument, parseSpec, planHashOf, planOf, type PlanDocument, type Spec } from './spec.ts';
+import { parsePlanDocument, parseSpec, planHashOf, planOfSpec, type PlanDocument, type Spec } from './spec.ts';
 import { jobOf, submissionSchema, type Submission } from './submission.ts';
 
 /** How long a submission waits for peers to be there. */
@@ -128,14 +130,14 @@ export class JobServer {
     const job = jobOf(submission);
     this.#refuseIfBusy();
     const members = await this.#members();
-    const plan = planOf(
-      job,
-      members.map((member) => member.name),
-    );
+    const record = submission.resume ? await kernelsOfRun(job.checkpoint.directory) : undefined;
+    const grounds = { members, ...(record ? { record } : {}) };
+    const plan = naming(submission.source, () => planOfSpec(job, grounds));
     const planHash = planHashOf(job, plan);
     const run = randomBytes(8).toString('hex');
     this.#refuseIfBusy();
-    const spec: Spec = { run, protocol: PROTOCOL_VERSION, version: info.version, submitter: name, members, submission };
+    const by = { protocol: PROTOCOL_VERSION, version: info.version, submitter: name };
+    const spec: Spec = { run, ...by, ...grounds, submission };
     const document: PlanDocument = { run, planHash, plan };
     bulletin.post(jobTopic(cluster, job.name, 'spec'), spec, { retain: true });
     bulletin.post(jobTopic(cluster, job.name, 'plan'), document, { retain: true });

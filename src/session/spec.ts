@@ -2,11 +2,12 @@
 
 import * as v from 'valibot';
 import type { Model } from '../model/layers.ts';
-import { chooseKernels } from '../planner/kernels.ts';
+import { chooseKernels, resumedKernels, type KernelRecord } from '../planner/kernels.ts';
 import { makePlan } from '../planner/make-plan.ts';
 import type { Plan } from '../planner/plan.ts';
 import type { Job } from '../job/job.ts';
 import { jsonHash } from '../training/checkpoint/hash.ts';
+import { kernelRecordSchema } from '../training/checkpoint/manifest.ts';
 import { submissionSchema } from './submission.ts';
 
 const identity = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
@@ -19,6 +20,8 @@ const specSchema = v.object({
   /** By rank. A node that was started anew has another instance and is not meant. */
   members: v.pipe(v.array(v.object({ name: v.string(), instance: v.string() })), v.minLength(1)),
   submission: submissionSchema,
+  /** Of a run that is gone on with. */
+  record: v.optional(kernelRecordSchema),
 });
 
 /** `job/<job>/spec`. */
@@ -47,8 +50,27 @@ export function planHashOf(job: Job, plan: Plan): string {
   return jsonHash({ model, batch, optimizer, seed, shuffle, mode, until, normalize, plan }).slice(0, 16);
 }
 
-/** The plan of a job for these devices. */
-export function planOf(job: Job, devices: readonly string[]): Plan {
-  const kernels = chooseKernels(job.mode, devices.length);
+/** What decides a plan's kernels, beside the job. */
+interface KernelGrounds {
+  /** What computed the run that is gone on with. */
+  readonly record?: KernelRecord | undefined;
+}
+
+/**
+ * The plan of a job for these devices.
+ * @throws {InputError} of `makePlan`; `checkpointMode`
+ */
+export function planOf(job: Job, devices: readonly string[], { record }: KernelGrounds = {}): Plan {
+  const chosen = chooseKernels(job.mode, devices.length);
+  const kernels = record ? resumedKernels(record, devices, chosen) : chosen;
   return makePlan(job.model, devices, { batch: job.batch, request: job.plan, kernels });
+}
+
+/** The plan of a run, as every member makes it. @throws {InputError} as {@link planOf} */
+export function planOfSpec(job: Job, spec: Pick<Spec, 'members' | 'record'>): Plan {
+  return planOf(
+    job,
+    spec.members.map(({ name }) => name),
+    spec,
+  );
 }

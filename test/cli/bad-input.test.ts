@@ -167,6 +167,12 @@ const CASES: readonly Case[] = [
     says: /job\.yaml: checkpoint\.directory: .*step-000020\.safetensors: is of another model \(other\)/,
   },
   {
+    what: 'a checkpoint of the other mode',
+    job: { mode: 'fast', checkpoint: { directory: 'foreign' } },
+    args: ['--local', '4', '--resume'],
+    says: /job\.yaml: checkpoint\.directory: holds a run of mode strict, the job is of mode fast; say mode: strict /,
+  },
+  {
     what: 'nothing to resume',
     job: { checkpoint: { directory: 'empty-run' } },
     args: ['--local', '4', '--resume'],

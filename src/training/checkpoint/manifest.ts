@@ -3,6 +3,8 @@
 import * as v from 'valibot';
 import type { Model } from '../../model/layers.ts';
 import type { TensorValues } from '../../model/parameters.ts';
+import type { KernelRecord } from '../../planner/kernels.ts';
+import type { ConvolutionAlgorithms } from '../../planner/plan.ts';
 
 /** A training run between two steps. */
 export interface CheckpointContent {
@@ -15,6 +17,8 @@ export interface CheckpointContent {
   readonly job: unknown;
   /** Hash of the plan that made it; another plan may go on. */
   readonly planHash: string;
+  /** What computed it, which whoever goes on obeys; absent: kernels of mode strict. */
+  readonly kernels?: KernelRecord | undefined;
   /** Weights and biases by name, and `momentum.<name>` of each where the optimizer has momentum. */
   readonly tensors: ReadonlyMap<string, TensorValues>;
 }
@@ -23,6 +27,26 @@ export const MANIFEST_FORMAT = 'mqtile-checkpoint';
 export const MANIFEST_VERSION = 1;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+const algorithm = v.picklist(['direct', 'winograd']);
+const algorithms: v.GenericSchema<unknown, ConvolutionAlgorithms> = v.object({
+  forward: algorithm,
+  inputGradient: algorithm,
+  weightGradient: algorithm,
+});
+
+/** A {@link KernelRecord} in a manifest, and on its way to other nodes. */
+export const kernelRecordSchema: v.GenericSchema<unknown, KernelRecord> = v.object({
+  devices: v.array(v.string()),
+  kernels: v.variant('mode', [
+    v.object({ mode: v.literal('strict') }),
+    v.object({
+      mode: v.literal('fast'),
+      wide: v.array(v.boolean()),
+      convolutions: v.record(v.string(), algorithms),
+    }),
+  ]),
+});
 
 /** What a manifest holds. The model is vouched for by its hash. */
 export const manifestSchema = v.object({
@@ -34,6 +58,7 @@ export const manifestSchema = v.object({
   modelHash: v.string(),
   job: v.unknown(),
   planHash: v.string(),
+  kernels: v.optional(kernelRecordSchema),
   weightsChecksum: v.string(),
   tensors: v.object({ file: v.string(), bytes: count, sha256: v.string() }),
 });

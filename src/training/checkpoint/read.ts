@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { InputError } from '../../errors.ts';
 import type { Model } from '../../model/layers.ts';
 import { parameterTensors, type TensorValues } from '../../model/parameters.ts';
+import type { KernelRecord } from '../../planner/kernels.ts';
 import { momentumName } from '../../program/messages.ts';
 import { bytesHash, modelHash } from './hash.ts';
 import { checkpointName, manifestSchema, stepOfManifest, type CheckpointContent, type Manifest } from './manifest.ts';
@@ -34,6 +35,17 @@ export function checkpointFile(directory: string, step: number): string {
 }
 
 /**
+ * The kernels of the run whose checkpoints lie in a directory; undefined where there are none.
+ * @throws {InputError} `checkpointMissing`, `checkpointCorrupt` for the newest manifest
+ */
+export async function kernelsOfRun(directory: string): Promise<KernelRecord | undefined> {
+  const newest = (await listCheckpoints(directory)).at(-1);
+  if (newest === undefined) return undefined;
+  const { kernels } = await readManifest(join(directory, `${checkpointName(newest)}.json`));
+  return kernels ?? { devices: [], kernels: { mode: 'strict' } };
+}
+
+/**
  * Reads a checkpoint and checks it against its manifest and, if given, the model that shall go on with it.
  * @param file path of its safetensors file or of its manifest
  * @throws {InputError} `checkpointMissing`, `checkpointTruncated`, `checkpointCorrupt`, `checkpointModel`
@@ -53,8 +65,9 @@ export async function readCheckpoint(file: string, model?: Model): Promise<Check
   }
   const tensors = decode(tensorsFile, bytes);
   checkTensors(tensorsFile, tensors, manifest.model);
-  const { step, epoch, job, planHash, weightsChecksum } = manifest;
-  return { file: tensorsFile, step, epoch, model: manifest.model, job, planHash, weightsChecksum, tensors };
+  const { step, epoch, job, planHash, kernels, weightsChecksum } = manifest;
+  const made = { job, planHash, ...(kernels ? { kernels } : {}) };
+  return { file: tensorsFile, step, epoch, model: manifest.model, ...made, weightsChecksum, tensors };
 }
 
 /**

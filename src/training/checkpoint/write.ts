@@ -53,7 +53,7 @@ export async function removeCheckpoints(directory: string): Promise<void> {
 }
 
 async function writeFiles(file: string, content: CheckpointContent): Promise<void> {
-  const { step, epoch, model, job, planHash, tensors } = content;
+  const { step, epoch, model, job, planHash, kernels, tensors } = content;
   const pieces = encodeSafetensors({ tensors, metadata: { format: 'pt', step: String(step) } });
   const manifestFile = file.replace(/safetensors$/, 'json');
   const manifest: Manifest = {
@@ -65,6 +65,7 @@ async function writeFiles(file: string, content: CheckpointContent): Promise<voi
     modelHash: modelHash(model),
     job,
     planHash,
+    kernels,
     weightsChecksum: weightsChecksum(tensors),
     tensors: {
       file: `${checkpointName(step)}.safetensors`,

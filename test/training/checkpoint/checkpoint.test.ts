@@ -10,7 +10,13 @@ import { zooModel } from '../../../src/model/zoo.ts';
 import { createRandom } from '../../../src/tensor/random.ts';
 import { modelHash, weightsChecksum } from '../../../src/training/checkpoint/hash.ts';
 import type { CheckpointContent } from '../../../src/training/checkpoint/manifest.ts';
-import { checkpointFile, listCheckpoints, readCheckpoint, readWeights } from '../../../src/training/checkpoint/read.ts';
+import {
+  checkpointFile,
+  kernelsOfRun,
+  listCheckpoints,
+  readCheckpoint,
+  readWeights,
+} from '../../../src/training/checkpoint/read.ts';
 import { removeCheckpoints, writeCheckpoint } from '../../../src/training/checkpoint/write.ts';
 import { temporaryDirectory } from '../../support/idx.ts';
 
@@ -36,6 +42,19 @@ test('what is written is read back, bit for bit, from either of its two files', 
     t.is(readFrom, file);
     t.is(checksum, weightsChecksum(content(200).tensors));
   }
+});
+
+test('the kernels of a run are those of its newest manifest, and of mode strict where it says nothing', async (t) => {
+  const directory = await temporaryDirectory();
+  t.is(await kernelsOfRun(directory), undefined);
+  await writeCheckpoint(directory, content(5));
+  t.deepEqual(await kernelsOfRun(directory), { devices: [], kernels: { mode: 'strict' } });
+  const passes = { forward: 'winograd', inputGradient: 'direct', weightGradient: 'direct' } as const;
+  const kernels = { mode: 'fast', wide: [true, false], convolutions: { conv1: passes } } as const;
+  const record = { devices: ['pi1', 'pi2'], kernels };
+  const file = await writeCheckpoint(directory, { ...content(10), kernels: record });
+  t.deepEqual((await readCheckpoint(file)).kernels, record);
+  t.deepEqual(await kernelsOfRun(directory), record);
 });
 
 test('steps are listed in order, a directory that is not there holds none, and strange files do not count', async (t) => {
