@@ -16,6 +16,8 @@ const WRITTEN: { readonly [Kind in KernelCall['kind']]?: readonly string[] } = {
   convolveWeights: ['target', 'scratch'],
   convolveDepthwise: ['target'],
   convolveDepthwiseWeights: ['target'],
+  transformWeights: ['packed'],
+  convolveWinograd: ['target', 'scratch'],
   sumPlanes: ['target'],
   activationBackward: ['gradient'],
   maxPool: ['target'],

@@ -11,6 +11,7 @@ import {
 } from './convolution-cuts.ts';
 import { ALL_AXES, LINE, along, axisCuts, cutOf, floatsCut, type Cut } from './cut.ts';
 import type { PerCall } from './per-call.ts';
+import { convolveWinogradCuts, transformWeightsCuts } from './winograd-cuts.ts';
 
 /** Register tiles of dense layers. */
 const SAMPLE_BLOCK = 4;
@@ -40,6 +41,8 @@ const CUTS: Partial<PerCall<readonly Cut[]>> = {
   convolveWeights: convolveWeightsCuts,
   convolveDepthwise: convolveDepthwiseCuts,
   convolveDepthwiseWeights: convolveDepthwiseWeightsCuts,
+  transformWeights: transformWeightsCuts,
+  convolveWinograd: convolveWinogradCuts,
   sumPlanes: (call) => [
     cutOf(call.source.extent[1], (start, end) => ({
       ...call,

@@ -17,6 +17,7 @@ import {
 import { FLOAT_BYTES, type View } from '../tensor/view.ts';
 import { WORD_BYTES, float32, float64, joinRows, room, viewWords } from './block.ts';
 import { applyTo, type PerCall } from './per-call.ts';
+import { productOf, transformWeightsBlock, winogradBlock } from './encode-winograd.ts';
 
 /** Opcodes; the same as in assembly/index.ts. */
 const OPCODES: { readonly [Kind in KernelCall['kind']]: number } = {
@@ -42,6 +43,8 @@ const OPCODES: { readonly [Kind in KernelCall['kind']]: number } = {
   checksum: 20,
   convolveDepthwise: 21,
   convolveDepthwiseWeights: 22,
+  transformWeights: 23,
+  convolveWinograd: 24,
 };
 
 /** Blocks are padded to a multiple of this. */
@@ -138,6 +141,8 @@ const BLOCKS: PerCall<readonly number[]> = {
     const fields = [call.target, call.kernelTaps * FLOAT_BYTES, call.taps.length, ...room(TAP_SUMS_WORDS)];
     return [...viewsWords(call.source, call.gradient), ...fields, ...tapPairs(call)];
   },
+  transformWeights: transformWeightsBlock,
+  convolveWinograd: (call) => winogradBlock(call, convolveBlock(productOf(call), VECTOR_PIXELS), false),
 };
 
 /** The same where the engine makes one register of two vectors side by side. */
@@ -145,6 +150,7 @@ const WIDE_BLOCKS: PerCall<readonly number[]> = {
   ...BLOCKS,
   convolve: (call) => convolveBlock(call, 2 * VECTOR_PIXELS),
   convolveWeights: (call) => convolveWeightsBlock(call, true),
+  convolveWinograd: (call) => winogradBlock(call, convolveBlock(productOf(call), 2 * VECTOR_PIXELS), true),
 };
 
 function viewsWords(...views: readonly View[]): readonly number[] {

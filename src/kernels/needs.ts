@@ -18,6 +18,7 @@ import {
 import type { PerCall } from './per-call.ts';
 import { pairNeeds, pixelsTouch, sameExtent, type Needs, type Rule } from './rules.ts';
 import { listSpan, viewSpan, withBorder, type Span } from './span.ts';
+import { convolveWinogradNeeds, transformWeightsNeeds } from './winograd-needs.ts';
 
 /** The needs of every kind of call. */
 export const NEEDS: PerCall<Needs> = {
@@ -35,6 +36,8 @@ export const NEEDS: PerCall<Needs> = {
   convolveWeights: convolveWeightsNeeds,
   convolveDepthwise: convolveDepthwiseNeeds,
   convolveDepthwiseWeights: convolveDepthwiseWeightsNeeds,
+  transformWeights: transformWeightsNeeds,
+  convolveWinograd: convolveWinogradNeeds,
   sumPlanes: ({ source, target }) => ({
     spans: [viewSpan('source', source), listSpan('target', target, source.extent[1])],
     rules: [pixelsTouch('source', source)],

@@ -3,7 +3,8 @@
  * every output has the bits that the whole call gives it, however many parts there are.
  */
 
-import { convolveWeightsScratch, type ConvolveWeightsCall, type KernelCall } from '../tensor/call.ts';
+import { convolveWeightsScratch, type KernelCall } from '../tensor/call.ts';
+import { winogradLayout } from '../tensor/winograd.ts';
 import type { Cut } from './cut.ts';
 import { cutsOf } from './cuts.ts';
 
@@ -15,7 +16,7 @@ const LINE_BYTES = 64;
 
 /**
  * Cuts a call into at most `parts`, as evenly as it can be. Parts write disjoint bytes, and read nothing that another one writes.
- * @param spare where weight gradients after the first one have their scratch: {@link spareScratchBytes} bytes, 64-byte aligned
+ * @param spare where parts after the first one have their scratch: {@link spareScratchBytes} bytes, 64-byte aligned
  * @returns the call itself where it cannot be cut
  */
 export function splitCall(call: KernelCall, parts: number, spare = 0): readonly KernelCall[] {
@@ -24,18 +25,24 @@ export function splitCall(call: KernelCall, parts: number, spare = 0): readonly 
   if (best === undefined || best.ranges.length < 2) return [call];
   return best.ranges.map(([start, end], index) => {
     const part = best.cut.part(start, end);
-    if (part.kind !== 'convolveWeights' || index === 0) return part;
-    return { ...part, scratch: spare + (index - 1) * scratchBytes(call as ConvolveWeightsCall) };
+    if (index === 0 || !('scratch' in part)) return part;
+    return { ...part, scratch: spare + (index - 1) * scratchBytes(call) };
   });
 }
 
 /** Bytes of scratch that the parts of a call need besides the call's own. */
 export function spareScratchBytes(call: KernelCall, parts: number): number {
-  return call.kind === 'convolveWeights' ? (parts - 1) * scratchBytes(call) : 0;
+  return (parts - 1) * scratchBytes(call);
 }
 
-function scratchBytes({ source, taps }: ConvolveWeightsCall): number {
-  return Math.ceil(convolveWeightsScratch(source.extent[1], taps.length) / LINE_BYTES) * LINE_BYTES;
+/** Bytes of working memory of a call, 0 for most kinds, in whole lines. */
+function scratchBytes(call: KernelCall): number {
+  return Math.ceil(scratchOf(call) / LINE_BYTES) * LINE_BYTES;
+}
+
+function scratchOf(call: KernelCall): number {
+  if (call.kind === 'convolveWeights') return convolveWeightsScratch(call.source.extent[1], call.taps.length);
+  return call.kind === 'convolveWinograd' ? winogradLayout(call.source.extent[1], call.target).bytes : 0;
 }
 
 interface Candidate {

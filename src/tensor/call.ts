@@ -7,6 +7,7 @@
  */
 
 import type { Border, View } from './view.ts';
+import type { ConvolveWinogradCall, TransformWeightsCall } from './winograd.ts';
 
 /** Sets `bytes` (a multiple of 4) bytes at `offset` to zero. */
 export interface ZeroCall {
@@ -291,6 +292,8 @@ export type KernelCall =
   | ConvolveWeightsCall
   | ConvolveDepthwiseCall
   | ConvolveDepthwiseWeightsCall
+  | TransformWeightsCall
+  | ConvolveWinogradCall
   | SumPlanesCall
   | ActivationBackwardCall
   | MaxPoolCall

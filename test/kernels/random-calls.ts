@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import type { Extent } from '../../src/tensor/box.ts';
 import { convolveWeightsScratch, packedWeightsBytes, type KernelCall } from '../../src/tensor/call.ts';
 import { FLOAT_BYTES, contiguous, type View } from '../../src/tensor/view.ts';
+import { transformedWeightsBytes, transformedWeightsStride, winogradLayout } from '../../src/tensor/winograd.ts';
 import { extents, storages, type Sandbox, type Storage } from './sandbox.ts';
 
 /** What a random call is made of; each kind takes what it needs. */
@@ -55,6 +56,8 @@ export const CALLS: Partial<Record<KernelCall['kind'], Maker>> = {
   convolveWeights: (sandbox, shape) => convolveWeights(sandbox, shape),
   convolveDepthwise: (sandbox, shape) => convolveDepthwise(sandbox, shape),
   convolveDepthwiseWeights: (sandbox, shape) => convolveDepthwiseWeights(sandbox, shape),
+  transformWeights: (sandbox, shape) => transformWeights(sandbox, shape),
+  convolveWinograd: (sandbox, shape) => convolveWinograd(sandbox, shape),
   sumPlanes: (sandbox, { extent, storage }) => ({
     kind: 'sumPlanes',
     source: sandbox.view(extent, storage),
@@ -155,6 +158,39 @@ function convolve(sandbox: Sandbox, shape: Shape): KernelCall {
     taps,
     bias: bias ? sandbox.list(rows) : 0,
     slope,
+  };
+}
+
+function transformWeights(sandbox: Sandbox, { extent, rows }: Shape): KernelCall {
+  const columns = extent[1];
+  return {
+    kind: 'transformWeights',
+    weights: sandbox.list(rows * columns * 9),
+    ...transformed(sandbox, rows, columns),
+    rows,
+    columns,
+    rowStride: columns * 9,
+    columnStride: 9,
+    taps: Array.from({ length: 9 }, (_, tap) => tap),
+  };
+}
+
+function transformed(sandbox: Sandbox, rows: number, columns: number) {
+  const packed = sandbox.list(transformedWeightsBytes(rows, columns) / FLOAT_BYTES);
+  return { packed, frequencyStride: transformedWeightsStride(rows, columns) };
+}
+
+function convolveWinograd(sandbox: Sandbox, shape: Shape): KernelCall {
+  const { extent, rows, slope, bias, targetStorage } = shape;
+  const target = sandbox.view([extent[0], rows, extent[2], extent[3]], targetStorage);
+  return {
+    kind: 'convolveWinograd',
+    source: windowed(sandbox, { ...shape, kernel: 3 }).source,
+    target,
+    ...transformed(sandbox, rows, extent[1]),
+    bias: bias ? sandbox.list(rows) : 0,
+    slope,
+    scratch: sandbox.take(winogradLayout(extent[1], target).bytes),
   };
 }
 

@@ -2,8 +2,8 @@
 
 import fc from 'fast-check';
 
+import { spareScratchBytes } from '../../src/kernels/split.ts';
 import type { KernelCall } from '../../src/tensor/call.ts';
-import { convolveWeightsScratch } from '../../src/tensor/call.ts';
 import { CALLS, shapes, type Shape } from './random-calls.ts';
 import type { Sandbox } from './sandbox.ts';
 
@@ -41,8 +41,7 @@ export function programOf(sandbox: Sandbox, { shapes: ofCalls, kinds, order }: R
     return kind === 1 ? { kind: 'copy', source, target } : { kind: 'sumPlanes', source, target: target.offset };
   });
   const scratch = calls.flatMap((call) => {
-    if (call.kind !== 'convolveWeights') return [];
-    return [{ start: call.scratch, bytes: convolveWeightsScratch(call.source.extent[1], call.taps.length) }];
+    return 'scratch' in call ? [{ start: call.scratch, bytes: spareScratchBytes(call, 2) }] : [];
   });
   return { calls, scratch };
 }

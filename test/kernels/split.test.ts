@@ -51,8 +51,7 @@ for (const [kind, make] of Object.entries(CALLS)) {
         const split = splitCall(call, parts, spare);
         most = Math.max(most, split.length);
         t.true(split.length <= parts);
-        const scratch =
-          call.kind === 'convolveWeights' ? [{ start: call.scratch, bytes: spareScratchBytes(call, 2) }] : [];
+        const scratch = 'scratch' in call ? [{ start: call.scratch, bytes: spareScratchBytes(call, 2) }] : [];
         const ignored = [...scratch, { start: spare, bytes: spareBytes }];
         const shuffled = split.toSorted((a, b) => order[split.indexOf(a)]! - order[split.indexOf(b)]!);
         for (const engine of engines) {

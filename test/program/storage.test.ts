@@ -105,6 +105,8 @@ const WRITTEN: Readonly<Record<KernelCall['kind'], readonly string[]>> = {
   convolveWeights: ['target', 'scratch'],
   convolveDepthwise: ['target'],
   convolveDepthwiseWeights: ['target'],
+  transformWeights: ['packed'],
+  convolveWinograd: ['target', 'scratch'],
   sumPlanes: ['target'],
   activationBackward: ['gradient'],
   maxPool: ['target'],

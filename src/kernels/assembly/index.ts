@@ -19,6 +19,8 @@ import { packWeights } from './pack-weights';
 import { maxPool } from './pooling';
 import { maxPoolBackward } from './pooling-backward';
 import { sumPlanes } from './sum-planes';
+import { convolveWinograd } from './winograd';
+import { transformWeights } from './winograd-weights';
 
 export { multiplyAddFlops, multiplyAddPeak, multiplyAddPeakWide } from './generated/peak';
 
@@ -27,7 +29,7 @@ const HEAD_BYTES: usize = 16;
 
 /** The layout of parameter blocks that this build understands; src/kernels/loader.ts has the same number. */
 export function blockVersion(): i32 {
-  return 6;
+  return 7;
 }
 
 /** Executes `count` calls that are encoded one after the other at `at`. Traps at an opcode that does not exist. */
@@ -62,6 +64,8 @@ function call(opcode: i32, block: usize): void {
     case 20: return checksum(block);
     case 21: return convolveDepthwise(block);
     case 22: return convolveDepthwiseWeights(block);
+    case 23: return transformWeights(block);
+    case 24: return convolveWinograd(block);
     default: unreachable();
   }
 }

@@ -21,7 +21,7 @@ export class Tiles {
   /** Number of the first tile, and how many they are. */
   first: usize;
   count: usize;
-  /** Bytes between channels: room for the tiles and eight more; at least {@link tileBytes}. */
+  /** Bytes between channels: room for the tiles and eight more. */
   row: usize;
   /** Bytes between frequencies. */
   frequency: usize;
@@ -35,8 +35,8 @@ export class Tiles {
 const STRETCH: usize = 32;
 const PIXELS: usize = (4 * STRETCH + 8) << 2;
 
-/** Bytes of every fourth pixel of a row, and of the next tile's. */
-const QUARTER: usize = (STRETCH + 8) << 2;
+/** Bytes of every fourth pixel of a row: one of each tile, and of the next tile's. */
+export const QUARTER: usize = (STRETCH + 8) << 2;
 
 /** Working memory: six rows of pixels, six of columns that are transformed, and the quarters of these. */
 export const TRANSFORM_BYTES: usize = 12 * PIXELS + 24 * QUARTER;
@@ -48,11 +48,16 @@ export function transformInput(source: View, tiles: Tiles, to: usize): void {
   for (let done: usize = 0; done < tiles.count; ) {
     const row = (tiles.first + done) / across;
     const column = (tiles.first + done) % across;
-    const length = min(min(across - column, tiles.count - done), STRETCH);
+    const length = stretchOf(tiles, column, done);
     stretch(source, tiles, row / down, row % down, column, length, to + (done << 2));
     done += length;
   }
   if (tiles.count & 7) clearBehind(source.channels, tiles, to + (tiles.count << 2));
+}
+
+/** Tiles of the stretch that begins in column `column` of its row when `done` tiles of the block are done. */
+export function stretchOf(tiles: Tiles, column: usize, done: usize): usize {
+  return min(min(((tiles.width + 3) >> 2) - column, tiles.count - done), STRETCH);
 }
 
 /** Tiles of row `row`, `count` of them from `column` on. */

@@ -9,7 +9,7 @@ import { CONVOLVE_IMPORTS, convolveTile, type ConvolveTile, type TapKind } from 
 import { DOTS_IMPORTS, dotsTile, type DotsTile } from './dots-tile.ts';
 import { GATHER_IMPORTS, gatherTile } from './gather-tile.ts';
 import { PEAK_IMPORTS, peak, peakFlops } from './peak.ts';
-import { WINOGRAD_IMPORTS, inputColumns, inputRows } from './winograd.ts';
+import { WINOGRAD_IMPORTS, inputColumns, inputRows, kernels, outputs } from './winograd.ts';
 
 const DIRECTORY = new URL('../assembly/generated/', import.meta.url);
 
@@ -46,8 +46,8 @@ write('convolve.ts', CONVOLVE_IMPORTS, CONVOLVE_TILES.map(convolveTile));
 write('gather.ts', GATHER_IMPORTS, [4, 6].map(gatherTile));
 write('dots.ts', DOTS_IMPORTS, DOTS_TILES.map(dotsTile));
 write('peak.ts', PEAK_IMPORTS, [peakFlops(), ...[false, true].map(peak)]);
-write(
-  'winograd.ts',
-  WINOGRAD_IMPORTS,
-  [1, 2].flatMap((vectors) => [inputColumns(vectors), inputRows(vectors)]),
-);
+write('winograd.ts', WINOGRAD_IMPORTS, [
+  ...[1, 2].flatMap((vectors) => [inputColumns(vectors), inputRows(vectors), outputs(vectors)]),
+  kernels(4),
+  kernels(2),
+]);

@@ -13,11 +13,14 @@ export const WINOGRAD_IMPORTS = `import { multiplyAdd } from '../multiply-add';
 const A = 2 / 3;
 const B = 3 / 2;
 
-/** A transform of one axis: names of the values that go in, those that come out, and what is computed in between. */
+/** Product of the distances of a point, and of its negative, from the other points. */
+const DISTANCES_A = 2 * A ** 2 * (A ** 2 - B ** 2);
+const DISTANCES_B = 2 * B ** 2 * (B ** 2 - A ** 2);
+
+/** A transform of one axis: names of the values that go in, those that come out, and what is computed in between, in order. */
 interface Transform {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** Name and value, in order. */
   readonly steps: readonly (readonly [name: string, value: string])[];
 }
 
@@ -27,7 +30,7 @@ const times = (a: string, factor: number): string => `f32x4.mul(${a}, f32x4.spla
 const plusTimes = (sum: string, a: string, factor: number): string =>
   `multiplyAdd(${sum}, ${a}, f32x4.splat(<f32>${factor}))`;
 
-/** Bᵀ: six values of the input to six values at the points. */
+/** Bᵀ: six pixels to their values at the points. */
 const INPUT: Transform = {
   inputs: ['d0', 'd1', 'd2', 'd3', 'd4', 'd5'],
   outputs: ['t0', 't1', 't2', 't3', 't4', 't5'],
@@ -45,42 +48,122 @@ const INPUT: Transform = {
   ],
 };
 
-/** How a transform is applied to vectors side by side. */
-interface Pass {
-  readonly name: string;
-  /** Vectors side by side: two are one register where the engine pairs them. */
-  readonly vectors: number;
+/** G: three taps to their values at the points. */
+const WEIGHTS: Transform = {
+  inputs: ['g0', 'g1', 'g2'],
+  outputs: ['g0', 't1', 't2', 't3', 't4', 'g2'],
+  steps: [
+    ['even1', plusTimes(times('g0', 1 / DISTANCES_A), 'g2', A ** 2 / DISTANCES_A)],
+    ['even2', plusTimes(times('g0', 1 / DISTANCES_B), 'g2', B ** 2 / DISTANCES_B)],
+    ['t1', plusTimes('even1', 'g1', A / DISTANCES_A)],
+    ['t2', plusTimes('even1', 'g1', -A / DISTANCES_A)],
+    ['t3', plusTimes('even2', 'g1', B / DISTANCES_B)],
+    ['t4', plusTimes('even2', 'g1', -B / DISTANCES_B)],
+  ],
+};
+
+/** Aᵀ: products at the points to four outputs. */
+const OUTPUT: Transform = {
+  inputs: ['m0', 'm1', 'm2', 'm3', 'm4', 'm5'],
+  outputs: ['y0', 'y1', 'y2', 'y3'],
+  steps: [
+    ['even1', add('m1', 'm2')],
+    ['odd1', subtract('m1', 'm2')],
+    ['even2', add('m3', 'm4')],
+    ['odd2', subtract('m3', 'm4')],
+    ['y0', add(add('m0', 'even1'), 'even2')],
+    ['y1', plusTimes(times('odd1', A), 'odd2', B)],
+    ['y2', plusTimes(times('even1', A ** 2), 'even2', B ** 2)],
+    ['y3', plusTimes(plusTimes('m5', 'odd1', A ** 3), 'odd2', B ** 3)],
+  ],
+};
+
+/** The lines of a transform of the given values, and the names of what comes out; `suffix` tells it from others. */
+function applied(transform: Transform, inputs: readonly string[], suffix: string) {
+  const names = new Map([
+    ...transform.steps.map(([name]) => [name, `${name}${suffix}`] as const),
+    ...transform.inputs.map((name, i) => [name, inputs[i]!] as const),
+  ]);
+  const renamed = (text: string): string => text.replaceAll(/\b[a-z]+\d\b/gu, (name) => names.get(name) ?? name);
+  return {
+    steps: transform.steps.map(([name, value]) => `  const ${renamed(name)} = ${renamed(value)};`),
+    outputs: transform.outputs.map(renamed),
+  };
 }
 
-/** Prints Bᵀ over columns: six rows, `fromStep` bytes apart, to six rows, `toStep` bytes apart. */
+const PARAMETERS = 'from: usize, fromStep: usize, to: usize, toStep: usize';
+
+/** Prints `name<values side by side>`: loads the inputs at the given addresses and stores the outputs `toStep` bytes apart. */
+function pass(name: string, vectors: number, transform: Transform, addresses: readonly string[]): string {
+  const parts = range(vectors).map((v) => {
+    const inputs = transform.inputs.map((input) => `${input}_${v}`);
+    return { inputs, ...applied(transform, inputs, `_${v}`) };
+  });
+  return lines([
+    `export function ${name}${4 * vectors}(${PARAMETERS}): void {`,
+    ...addresses.flatMap((address, k) =>
+      parts.map(({ inputs }, v) => `  const ${inputs[k]!} = v128.load(${address}, ${v * 16});`),
+    ),
+    ...parts.flatMap(({ steps }) => steps),
+    ...transform.outputs.flatMap((_, k) =>
+      parts.map(({ outputs }, v) => `  v128.store(to + ${k} * toStep, ${outputs[k]!}, ${v * 16});`),
+    ),
+    '}',
+  ]);
+}
+
+/** Rows that lie `fromStep` bytes apart. */
+function rowAddresses(count: number): readonly string[] {
+  return range(count).map((k) => `from + ${k} * fromStep`);
+}
+
+/** Prints Bᵀ down the columns: six rows, `fromStep` bytes apart, to six rows, `toStep` bytes apart. */
 export function inputColumns(vectors: number): string {
-  const addresses = INPUT.inputs.map((_, k) => `from + ${k} * fromStep`);
-  return pass({ name: `inputColumns${4 * vectors}`, vectors }, INPUT, addresses);
+  return pass('inputColumns', vectors, INPUT, rowAddresses(6));
 }
 
 /**
- * Prints Bᵀ over rows, tiles side by side: `from` are four rows, `fromStep` bytes apart, of every fourth pixel each. The fifth and sixth
+ * Prints Bᵀ along the rows, tiles side by side: `from` are four rows, `fromStep` bytes apart, of every fourth pixel each. The fifth and sixth
  * pixel of a tile are the first and second one of the next tile.
  */
 export function inputRows(vectors: number): string {
-  const own = range(4).map((k) => `from + ${k} * fromStep`);
-  return pass({ name: `inputRows${4 * vectors}`, vectors }, INPUT, [...own, 'from + 4', 'from + fromStep + 4']);
+  return pass('inputRows', vectors, INPUT, [...rowAddresses(4), 'from + 4', 'from + fromStep + 4']);
 }
 
-/** Prints a function that loads the inputs at the given addresses and stores the outputs `toStep` bytes apart. */
-function pass({ name, vectors }: Pass, transform: Transform, addresses: readonly string[]): string {
-  const named = (value: string, v: number): string => value.replaceAll(/\b[a-z]+\d\b/gu, `$&_${v}`);
+/** Prints Aᵀ: six rows, `fromStep` bytes apart, to four rows, `toStep` bytes apart. */
+export function outputs(vectors: number): string {
+  return pass('outputs', vectors, OUTPUT, rowAddresses(6));
+}
+
+/**
+ * Prints G g Gᵀ of four kernels side by side, nine vectors one behind the other, to 36 vectors `toStep` bytes apart; `lanes` of each
+ * are stored: four, or the first two.
+ */
+export function kernels(lanes: 2 | 4): string {
+  const columns = range(3).map((v) =>
+    applied(
+      WEIGHTS,
+      range(3).map((u) => `g${u}${v}`),
+      `_${v}`,
+    ),
+  );
+  const rows = range(6).map((i) =>
+    applied(
+      WEIGHTS,
+      columns.map(({ outputs: column }) => column[i]!),
+      `_row${i}`,
+    ),
+  );
+  const store = (value: string): string =>
+    lanes === 4 ? `v128.store(to, ${value});` : `v128.store_lane<i64>(to, ${value}, 0);`;
   return lines([
-    `export function ${name}(from: usize, fromStep: usize, to: usize, toStep: usize): void {`,
-    ...transform.inputs.flatMap((input, k) =>
-      range(vectors).map((v) => `  const ${input}_${v} = v128.load(${addresses[k]}, ${v * 16});`),
-    ),
-    ...transform.steps.flatMap(([step, value]) =>
-      range(vectors).map((v) => `  const ${step}_${v} = ${named(value, v)};`),
-    ),
-    ...transform.outputs.flatMap((output, k) =>
-      range(vectors).map((v) => `  v128.store(to + ${k} * toStep, ${output}_${v}, ${v * 16});`),
-    ),
+    `export function kernels${lanes}(from: usize, to: usize, toStep: usize): void {`,
+    ...range(9).map((tap) => `  const g${Math.floor(tap / 3)}${tap % 3} = v128.load(from, ${tap * 16});`),
+    ...columns.flatMap(({ steps }) => steps),
+    ...rows.flatMap(({ steps, outputs: row }) => [
+      ...steps,
+      ...row.flatMap((value) => [`  ${store(value)}`, '  to += toStep;']),
+    ]),
     '}',
   ]);
 }

@@ -12,6 +12,7 @@ import type { Memory } from './memory.ts';
 import { add, clearBorder, copy, pack, pixels, zero } from './move.ts';
 import { sgd } from './optimizer.ts';
 import { maxPool, maxPoolBackward } from './pooling.ts';
+import { convolveWinograd, transformWeights } from './winograd.ts';
 
 type Kernels = { readonly [Kind in KernelCall['kind']]: (memory: Memory, call: CallOf<Kind>) => void };
 
@@ -38,6 +39,8 @@ const KERNELS: Kernels = {
   checksum,
   convolveDepthwise,
   convolveDepthwiseWeights,
+  transformWeights,
+  convolveWinograd,
 };
 
 /** Executes one call. */

@@ -1,0 +1,42 @@
+/** Cuts of Winograd convolutions: by samples, blocks of output channels, rows of tiles. */
+
+import { PACKED_ROWS_CUT, packedWeightsBytes, type KernelCall } from '../tensor/call.ts';
+import { FLOAT_BYTES } from '../tensor/view.ts';
+import { FREQUENCIES, TILE_EXTENT, type ConvolveWinogradCall, type TransformWeightsCall } from '../tensor/winograd.ts';
+import { along, cutOf, type Cut } from './cut.ts';
+
+/** By blocks of rows, as they are packed. */
+export function transformWeightsCuts(call: TransformWeightsCall): readonly Cut[] {
+  const part = (start: number, end: number): KernelCall => ({
+    ...call,
+    weights: call.weights + start * call.rowStride * FLOAT_BYTES,
+    packed: call.packed + packedWeightsBytes(start, call.columns, 1),
+    rows: end - start,
+  });
+  return [cutOf(call.rows, part, PACKED_ROWS_CUT)];
+}
+
+/** By samples, channels or rows of tiles. Parts by channels transform the same input again. */
+export function convolveWinogradCuts(call: ConvolveWinogradCall): readonly Cut[] {
+  const { source, target, packed, bias } = call;
+  const [samples, rows, height, width] = target.extent;
+  const columns = source.extent[1];
+  const weightBytes = FREQUENCIES * packedWeightsBytes(rows, columns, 1);
+  const slices = (axis: 0 | 2) => (start: number, end: number) => ({
+    ...call,
+    source: along(source, axis, start, end),
+    target: along(target, axis, start, end),
+  });
+  const channels = (start: number, end: number): KernelCall => ({
+    ...call,
+    target: along(target, 1, start, end),
+    packed: packed + packedWeightsBytes(start, columns, 1),
+    bias: bias === 0 ? 0 : bias + start * FLOAT_BYTES,
+  });
+  const tileBytes = (samples * height * width * FREQUENCIES * FLOAT_BYTES) / TILE_EXTENT ** 2;
+  return [
+    cutOf(samples, slices(0), 1, weightBytes),
+    cutOf(rows, channels, PACKED_ROWS_CUT, columns * tileBytes),
+    cutOf(height, slices(2), TILE_EXTENT, weightBytes),
+  ];
+}

@@ -1,0 +1,56 @@
+/** What the Winograd calls touch, and what they demand of their shapes. */
+
+import { packedWeightsBytes } from '../tensor/call.ts';
+import { FLOAT_BYTES, type View } from '../tensor/view.ts';
+import {
+  FREQUENCIES,
+  WINOGRAD_KERNEL,
+  winogradLayout,
+  type ConvolveWinogradCall,
+  type TransformWeightsCall,
+} from '../tensor/winograd.ts';
+import { pixelsTouch, type Needs } from './rules.ts';
+import { listSpan, tapsSpan, viewSpan, type Span } from './span.ts';
+
+export function transformWeightsNeeds(call: TransformWeightsCall): Needs {
+  const { weights, rows, columns, rowStride, columnStride, taps } = call;
+  const view: View = {
+    offset: weights,
+    extent: [1, rows, columns, 1],
+    strides: [0, rowStride * FLOAT_BYTES, columnStride * FLOAT_BYTES, 0],
+  };
+  const tapBytes = taps.map((tap) => tap * FLOAT_BYTES);
+  return {
+    spans: [tapsSpan('weights', view, tapBytes), matricesSpan(call, rows, columns)],
+    rules: [[taps.length === WINOGRAD_KERNEL ** 2, `${taps.length} taps, wanted ${WINOGRAD_KERNEL ** 2}`]],
+  };
+}
+
+/** The transformed weights of some rows in all frequencies. */
+function matricesSpan(
+  { packed, frequencyStride }: { readonly packed: number; readonly frequencyStride: number },
+  rows: number,
+  columns: number,
+): Span {
+  const bytes = (FREQUENCIES - 1) * frequencyStride + packedWeightsBytes(rows, columns, 1);
+  return listSpan('packed', packed, rows * columns === 0 ? 0 : bytes / FLOAT_BYTES);
+}
+
+export function convolveWinogradNeeds(call: ConvolveWinogradCall): Needs {
+  const { source, target, bias, scratch } = call;
+  const [samples, rows, height, width] = target.extent;
+  const columns = source.extent[1];
+  const halo = WINOGRAD_KERNEL - 1;
+  const some = samples * rows * height * width > 0;
+  const read: View = { ...source, extent: [some ? samples : 0, columns, height + halo, width + halo] };
+  return {
+    spans: [
+      viewSpan('source', read),
+      viewSpan('target', target),
+      matricesSpan(call, rows, columns),
+      listSpan('bias', bias, bias === 0 ? 0 : rows),
+      listSpan('scratch', scratch, winogradLayout(columns, target).bytes / FLOAT_BYTES),
+    ],
+    rules: [pixelsTouch('source', read), pixelsTouch('target', target)],
+  };
+}
