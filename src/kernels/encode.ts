@@ -50,8 +50,8 @@ const OPCODES: { readonly [Kind in KernelCall['kind']]: number } = {
 /** Blocks are padded to a multiple of this. */
 const ALIGNMENT_WORDS = 4;
 
-/** Working memory inside blocks, in words: a walk over rows, eight float64 sums, a product, its terms, a tile of 32 float64 sums, five float64 sums. */
-const WALK_WORDS = 8;
+/** Working memory inside blocks, in words: how a weight gradient is laid out, eight float64 sums, a product, its terms, a tile of 32 float64 sums, five float64 sums. */
+const GRADIENT_WORDS = 18;
 const SUMS_WORDS = 16;
 const PRODUCT_WORDS = 7;
 const TERMS_WORDS = 5;
@@ -123,7 +123,7 @@ const BLOCKS: PerCall<readonly number[]> = {
     call.sums,
   ],
   dense: ({ source, target, weights, bias, slope }) => {
-    return [...viewsWords(source, target), weights, bias, float32(slope), ...room(WALK_WORDS + SUMS_WORDS)];
+    return [...viewsWords(source, target), weights, bias, float32(slope), ...room(SUMS_WORDS)];
   },
   denseInput: (call) => [...viewsWords(call.targetGradient, call.sourceGradient), call.weights, ...productRoom()],
   denseWeights: (call) => [...viewsWords(call.source, call.targetGradient), call.target, ...productRoom()],
@@ -192,7 +192,7 @@ function tileOf(taps: readonly number[]): number {
 
 function convolveWeightsBlock(call: ConvolveWeightsCall, wide: boolean): readonly number[] {
   const { source, gradient, target, scratch, kernelTaps, taps, tapIndex } = call;
-  const fields = [target, scratch, kernelTaps, taps.length, wide ? 1 : 0, ...room(WALK_WORDS)];
+  const fields = [target, scratch, kernelTaps, taps.length, wide ? 1 : 0, ...room(GRADIENT_WORDS)];
   return [...viewsWords(source, gradient), ...fields, ...taps, ...tapIndex];
 }
 

@@ -101,8 +101,8 @@ export interface ConvolveCall {
 /**
  * Weight gradient of a convolution:
  * weights[(co·inputs + ci)·kernelTaps + tapIndex[t]] = Σ_n Σ_y Σ_x gradient[n, co, y, x] · source[n, ci, (y, x) at + taps[t] bytes].
- * Float32 lane partials cover at most 512 terms, then are added in float64 in a fixed order.
- * Gradient rows are followed by zeros up to a multiple of 4 pixels, and source is finite where those are read.
+ * Four float32 lanes cover at most 512 terms together, then are added in float64 in a fixed order.
+ * Gradient rows are followed by zeros up to a multiple of 4 pixels; source is finite where those are read, and between rows.
  */
 export interface ConvolveWeightsCall {
   readonly kind: 'convolveWeights';
@@ -317,11 +317,13 @@ export function packedWeightsBytes(rows: number, columns: number, taps: number):
   return Math.ceil(rows / ROW_BLOCK) * ROW_BLOCK * columns * taps * 4;
 }
 
-/** Output channels that a weight gradient sums up at once, at most, and lane sums of such a tile. */
+/** Output channels that a weight gradient sums up at once, at most; what one of them takes in a chunk, packed, and the lane sums of a tile. */
 const GRADIENT_ROWS = 6;
+const GRADIENT_PLANE_BYTES = 4160;
 const GRADIENT_TILE_BYTES = 384;
 
-/** Bytes of working memory of a {@link ConvolveWeightsCall}: a tile, and the float64 sums of one block of output channels with room for two pairs more. */
+/** Bytes of working memory of a {@link ConvolveWeightsCall}: a tile, a chunk, and offset and float64 sums of each pair, with room for two pairs more. */
 export function convolveWeightsScratch(inputs: number, taps: number): number {
-  return GRADIENT_TILE_BYTES + GRADIENT_ROWS * (inputs * taps + 2) * 8;
+  const pairs = inputs * taps + 2;
+  return GRADIENT_TILE_BYTES + GRADIENT_ROWS * GRADIENT_PLANE_BYTES + pairs * (4 + GRADIENT_ROWS * 8);
 }

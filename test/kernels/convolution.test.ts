@@ -311,6 +311,34 @@ testModes('weight gradients of rows longer than one chunk agree with the referen
   );
 });
 
+testModes('weight gradients of planes longer than one chunk agree with the reference', async (t, engine) => {
+  const planes = fc.record({
+    height: fc.integer({ min: 12, max: 34 }),
+    width: fc.integer({ min: 25, max: 44 }),
+    rows: fc.constantFrom(3, 6, 7),
+  });
+  await forAll(
+    planes,
+    async ({ height, width, rows }, sandbox) => {
+      const tail = Math.ceil(width / 4) * 4 - width;
+      const border = { top: 0, bottom: 0, left: 0, right: 0 };
+      const extent = [2, 2, height, width] as const;
+      const { view: source, taps } = sourceOf(sandbox, { extent, window: square(3), storage: { border } }, tail);
+      const gradient = sandbox.view([2, rows, height, width], { border: { ...border, right: tail }, zeroBorder: true });
+      const target = sandbox.list(rows * 18);
+      const scratchLength = convolveWeightsScratch(2, 9) / FLOAT_BYTES;
+      const scratch = sandbox.list(scratchLength);
+      sandbox.writesList('target', target, rows * 18, sumsOf(2 * height * width));
+      sandbox.writesList('scratch', scratch, scratchLength, ANYTHING);
+      const tapIndex = taps.map((_, tap) => tap);
+      await sandbox.agrees(t, engine, [
+        { kind: 'convolveWeights', source, gradient, taps, tapIndex, kernelTaps: 9, target, scratch },
+      ]);
+    },
+    16,
+  );
+});
+
 testModes('sums over planes agree with the reference', async (t, engine) => {
   const planes = fc.record({
     extent: fc.oneof(extents(5, 5, 9, 40), extents(2, 2, 2, 1100), extents(70, 9, 1, 1)),

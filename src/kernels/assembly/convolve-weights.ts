@@ -1,39 +1,62 @@
 /**
- * Weight gradient of a convolution: some gradient planes against some (input channel, tap) pairs at a time, over chunks of rows
- * that are at most 512 pixels long, so that a chunk's gradients stay in the innermost cache while all inputs pass.
+ * Weight gradient of a convolution: some gradient planes against some (input channel, tap) pairs at a time, over chunks of at most 512
+ * pixels (1,024 in eight lanes), whose packed gradients stay in the innermost cache while all pairs pass.
  */
 
-import { CHUNK_VECTORS, Walk } from './dots';
-import { dots3x3, dots4x2, dots4x2wide, dots6x2, dots6x2wide } from './generated/dots';
+import { Chunk, Stretch, packPlanes, packRows } from './gradient-chunk';
+import { gradients3x3, gradients4x2, gradients4x2wide, gradients6x2, gradients6x2wide } from './generated/gradients';
+import { NARROW_PLANE_BYTES, NARROW_VECTORS, WIDE_PLANE_BYTES, WIDE_VECTORS } from './generated/gradients';
 import { VIEW_BYTES, rowOf, viewOf } from './view';
 
 @unmanaged
 class ConvolveWeights {
   target: usize;
-  /** Working memory: {@link TILE_BYTES}, then float64 sums, for each pair those of the gradient planes of a tile. */
+  /** Working memory: {@link TILE_BYTES}, {@link PACKED_BYTES}, the float64 sums of all pairs, then a table of where they lie. */
   scratch: usize;
   kernelTaps: usize;
   tapCount: usize;
   /** 1 where the engine makes one register of two vectors side by side, else 0. */
-  wide: u32;
+  wide: usize;
+  /** Pixels of a stretch, and stretches of a sample. */
+  columns: usize;
+  height: usize;
+  /** Vectors of the pieces that a stretch is cut in. */
+  piece: usize;
 }
 
 const FIELDS: usize = 2 * VIEW_BYTES;
-const WALK: usize = FIELDS + offsetof<ConvolveWeights>();
-const TAPS: usize = WALK + offsetof<Walk>();
+const CHUNK: usize = FIELDS + offsetof<ConvolveWeights>();
+const STRETCH: usize = CHUNK + offsetof<Chunk>();
+const TAPS: usize = STRETCH + offsetof<Stretch>();
 
 /** What a wide tile folds its lanes in: 6 x 2 sums of two vectors. */
 const TILE_BYTES: usize = 384;
 
-/** Block: source, gradient, {@link ConvolveWeights}, a {@link Walk}, byte offsets of taps, their indices in the kernel. */
+/** Packed planes of a chunk. */
+const PACKED_BYTES: usize = 6 * WIDE_PLANE_BYTES;
+
+/** Float64 sums of a pair: one for each plane of a tile. */
+const PAIR_BYTES: usize = 48;
+
+/** Pairs that a table has room for beyond the last one. */
+const SPARE_PAIRS: usize = 2;
+
+/** Pixels between rows that are worth less than rows of an odd number of vectors cost. */
+const GAP_PIXELS: usize = 8;
+
+/** Pixels of a stretch that can be cut in two pieces of whole pairs of vectors. */
+const LEAST_JOINED: usize = 16;
+
+/** Block: source, gradient, {@link ConvolveWeights}, a {@link Chunk}, a {@link Stretch}, byte offsets of taps, their indices in the kernel. */
 export function convolveWeights(block: usize): void {
   const gradient = viewOf(block, 1);
-  const fields = changetype<ConvolveWeights>(block + FIELDS);
-  const pairs = viewOf(block, 0).channels * fields.tapCount;
-  prepareWalk(block);
+  const pairs = viewOf(block, 0).channels * changetype<ConvolveWeights>(block + FIELDS).tapCount;
+  const chunk = changetype<Chunk>(block + CHUNK);
+  layOut(block);
+  listPairs(block, pairs);
   for (let channel: usize = 0; channel < gradient.channels; ) {
     const planes = tilePlanes(gradient.channels - channel);
-    memory.fill(fields.scratch + TILE_BYTES, 0, (pairs + 2) * (planes << 3));
+    memory.fill(chunk.sums, 0, (pairs + SPARE_PAIRS) * (planes << 3));
     walkColumns(block, channel, planes);
     storeSums(block, channel, planes);
     channel += planes;
@@ -46,109 +69,131 @@ function tilePlanes(left: usize): usize {
   return left % 3 == 0 || left < 4 || left == 5 ? 3 : 4;
 }
 
-function prepareWalk(block: usize): void {
+/**
+ * What a stretch is: a row, or all rows of a plane where a wide tile would not fit rows and the source's border is small. The latter is
+ * another order of sums, and so not for mode strict. Nothing is read beyond the last row's last vector: a joined stretch that would is
+ * cut in two pieces, the last of which moves back to end with it.
+ */
+function layOut(block: usize): void {
   const source = viewOf(block, 0);
   const gradient = viewOf(block, 1);
-  const walk = changetype<Walk>(block + WALK);
-  walk.height = gradient.rows;
-  walk.aRow = gradient.row;
-  walk.aJump = gradient.sample - (gradient.rows - 1) * gradient.row;
-  walk.bRow = source.row;
-  walk.bJump = source.sample - (gradient.rows - 1) * source.row;
+  const fields = changetype<ConvolveWeights>(block + FIELDS);
+  const stretch = changetype<Stretch>(block + STRETCH);
+  const distance = source.row >> 2;
+  const whole = (gradient.columns + 3) & ~3;
+  const before = (gradient.rows - 1) * distance;
+  const odd = whole & 4;
+  const joins = distance >= gradient.columns && distance <= whole + GAP_PIXELS && before + gradient.columns >= LEAST_JOINED;
+  if (!ASC_FEATURE_RELAXED_SIMD || (odd && !joins)) fields.wide = 0;
+  const joined = fields.wide && odd;
+  fields.columns = (joined ? before : 0) + gradient.columns;
+  fields.height = joined ? 1 : gradient.rows;
+  stretch.rows = joined ? gradient.rows : 1;
+  stretch.distance = distance;
+  const vectors = stretchVectors(fields);
+  const most = chunkVectors(fields);
+  const beyond = joined && vectors << 2 > before + whole;
+  fields.piece = vectors > most || !beyond ? min(vectors, most) : pairsOf((vectors + 1) >> 1, fields);
 }
 
-/**
- * Rows in stretches of at most 512 pixels. Wide tiles want an even number of vectors: the last one of an odd number has a walk of its own,
- * which is another order of sums, and so not for mode strict.
- */
+/** Vectors of a stretch; wide tiles take pairs of them. */
+function stretchVectors(fields: ConvolveWeights): usize {
+  return pairsOf((fields.columns + 3) >> 2, fields);
+}
+
+function pairsOf(vectors: usize, fields: ConvolveWeights): usize {
+  return (vectors + fields.wide) & ~fields.wide;
+}
+
+/** Vectors of a chunk at most. */
+function chunkVectors(fields: ConvolveWeights): usize {
+  return fields.wide ? WIDE_VECTORS : NARROW_VECTORS;
+}
+
+/** Fills the table of pairs: input channel by input channel, in each one tap by tap. Beyond the last one come some that repeat it. */
+function listPairs(block: usize, pairs: usize): void {
+  const source = viewOf(block, 0);
+  const fields = changetype<ConvolveWeights>(block + FIELDS);
+  const chunk = changetype<Chunk>(block + CHUNK);
+  chunk.working = fields.scratch;
+  chunk.sums = fields.scratch + TILE_BYTES + PACKED_BYTES;
+  chunk.offsets = chunk.sums + (pairs + SPARE_PAIRS) * PAIR_BYTES;
+  chunk.offsetsEnd = chunk.offsets + (pairs << 2);
+  let at = chunk.offsets;
+  for (let input: usize = 0; input < source.channels; input++) {
+    for (let t: usize = 0; t < fields.tapCount; t++, at += 4) {
+      store<usize>(at, input * source.plane + load<usize>(block + TAPS + (t << 2)));
+    }
+  }
+  const last = load<usize>(at - 4);
+  store<usize>(at, last);
+  store<usize>(at, last, 4);
+}
+
+/** Stretches in pieces, of which one or more make a chunk. */
 function walkColumns(block: usize, channel: usize, planes: usize): void {
-  const vectors = (viewOf(block, 1).columns + 3) >> 2;
-  const odd = ASC_FEATURE_RELAXED_SIMD ? vectors & changetype<ConvolveWeights>(block + FIELDS).wide : 0;
-  const even = vectors - odd;
-  for (let v: usize = 0; v < even; v += CHUNK_VECTORS) walkChunks(block, channel, planes, v, min(even - v, CHUNK_VECTORS));
-  if (odd) walkChunks(block, channel, planes, even, 1);
+  const fields = changetype<ConvolveWeights>(block + FIELDS);
+  const vectors = stretchVectors(fields);
+  for (let v: usize = 0; v < vectors; v += fields.piece) {
+    walkChunks(block, channel, planes, v << 2, min(vectors - v, fields.piece));
+  }
 }
 
-/** Rows are counted through all samples. */
+/** Chunks of whole pieces, which begin with pixel `first` of a stretch. What a piece that moved back covers twice is zeros. */
 function walkChunks(block: usize, channel: usize, planes: usize, first: usize, vectors: usize): void {
   const source = viewOf(block, 0);
+  const fields = changetype<ConvolveWeights>(block + FIELDS);
+  const chunk = changetype<Chunk>(block + CHUNK);
+  const stretch = changetype<Stretch>(block + STRETCH);
+  const rows = max(chunkVectors(fields) / vectors, 1);
+  const stretches = viewOf(block, 1).samples * fields.height;
+  const moves = stretch.rows > 1 && first != 0 && first + (vectors << 2) > fields.columns;
+  stretch.first = first;
+  stretch.from = moves ? fields.columns - (vectors << 2) : first;
+  stretch.end = stretch.from + (vectors << 2);
+  chunk.vectors = vectors;
+  chunk.height = fields.height;
+  chunk.rowJump = source.row - (vectors << 4);
+  chunk.sampleJump = source.sample - (fields.height - 1) * source.row - (vectors << 4);
+  for (let row: usize = 0; row < stretches; row += rows) {
+    chunk.y = row % fields.height;
+    chunk.rows = min(rows, stretches - row);
+    packChunk(block, channel, planes, row);
+    tile(block, planes, rowOf(source, row / fields.height, 0, chunk.y) + (stretch.from << 2));
+  }
+}
+
+/** Packs the planes of a tile; missing ones are stood in for by the last one. */
+function packChunk(block: usize, channel: usize, planes: usize, row: usize): void {
   const gradient = viewOf(block, 1);
-  const walk = changetype<Walk>(block + WALK);
-  const rows = gradient.samples * gradient.rows;
-  const chunkRows = max(CHUNK_VECTORS / vectors, 1);
-  walk.vectors = vectors;
-  for (let row: usize = 0; row < rows; row += chunkRows) {
-    const n = row / gradient.rows;
-    walk.y = row % gradient.rows;
-    walk.rows = min(chunkRows, rows - row);
-    const skip = first << 4;
-    chunk(block, planes, rowOf(gradient, n, channel, walk.y) + skip, gradient.channels - channel - 1, rowOf(source, n, 0, walk.y) + skip);
+  const fields = changetype<ConvolveWeights>(block + FIELDS);
+  const chunk = changetype<Chunk>(block + CHUNK);
+  const stretch = changetype<Stretch>(block + STRETCH);
+  const planeBytes = fields.wide ? WIDE_PLANE_BYTES : NARROW_PLANE_BYTES;
+  const packed = fields.scratch + TILE_BYTES;
+  for (let plane: usize = 0; plane < planes; plane++) {
+    const c = min(channel + plane, gradient.channels - 1);
+    const from = rowOf(gradient, row / chunk.height, c, chunk.y);
+    const to = packed + plane * planeBytes;
+    if (stretch.rows > 1) packPlanes(to, from, gradient, stretch, chunk);
+    else packRows(to, from + (stretch.first << 2), gradient, chunk);
   }
 }
 
-/**
- * Adds one chunk to the sums of all pairs; `after` gradient planes follow the one at `a`. Missing gradient planes are stood in for by the
- * last one. Where the last pair is alone, the others of its tile are too; their sums lie behind those of all pairs.
- */
-function chunk(block: usize, planes: usize, a: usize, after: usize, b: usize): void {
-  const source = viewOf(block, 0);
+function tile(block: usize, planes: usize, source: usize): void {
   const fields = changetype<ConvolveWeights>(block + FIELDS);
-  const tapsEnd = block + TAPS + (fields.tapCount << 2);
-  const together: usize = planes == 3 ? 3 : 2;
-  let tap = block + TAPS;
-  let sums = fields.scratch + TILE_BYTES;
-  for (let left = <isize>(source.channels * fields.tapCount); left > 0; left -= together) {
-    const b0 = b + load<usize>(tap);
-    let b1 = b0;
-    let b2 = b0;
-    tap += 4;
-    if (tap == tapsEnd) {
-      tap = block + TAPS;
-      b += source.plane;
-    }
-    if (left > 1) {
-      b1 = b + load<usize>(tap);
-      tap += 4;
-      if (tap == tapsEnd) {
-        tap = block + TAPS;
-        b += source.plane;
-      }
-    }
-    if (together == 3 && left > 2) {
-      b2 = b + load<usize>(tap);
-      tap += 4;
-      if (tap == tapsEnd) {
-        tap = block + TAPS;
-        b += source.plane;
-      }
-    }
-    tile(block, planes, a, after, b0, b1, b2, sums);
-    sums += together * (planes << 3);
-  }
-}
-
-function tile(block: usize, planes: usize, a: usize, after: usize, b0: usize, b1: usize, b2: usize, sums: usize): void {
-  const plane = viewOf(block, 1).plane;
-  const fields = changetype<ConvolveWeights>(block + FIELDS);
-  const walk = changetype<Walk>(block + WALK);
-  const a1 = a + min<usize>(after, 1) * plane;
-  const a2 = a + min<usize>(after, 2) * plane;
+  const chunk = changetype<Chunk>(block + CHUNK);
+  const packed = fields.scratch + TILE_BYTES;
   if (!ASC_FEATURE_RELAXED_SIMD) {
-    if (planes == 3) return dots3x3(a, a1, a2, b0, b1, b2, walk, sums);
+    if (planes == 3) gradients3x3(chunk, packed, source);
+    else gradients4x2(chunk, packed, source);
+  } else if (planes == 6) {
+    if (fields.wide) gradients6x2wide(chunk, packed, source);
+    else gradients6x2(chunk, packed, source);
+  } else {
+    if (fields.wide) gradients4x2wide(chunk, packed, source);
+    else gradients4x2(chunk, packed, source);
   }
-  const a3 = a + min<usize>(after, 3) * plane;
-  if (ASC_FEATURE_RELAXED_SIMD) {
-    const wide = fields.wide != 0 && (walk.vectors & 1) == 0;
-    if (planes == 6) {
-      const a4 = a + min<usize>(after, 4) * plane;
-      const a5 = a + min<usize>(after, 5) * plane;
-      if (wide) dots6x2wide(a, a1, a2, a3, a4, a5, b0, b1, walk, sums, fields.scratch);
-      else dots6x2(a, a1, a2, a3, a4, a5, b0, b1, walk, sums);
-      return;
-    }
-    if (wide) return dots4x2wide(a, a1, a2, a3, b0, b1, walk, sums, fields.scratch);
-  }
-  dots4x2(a, a1, a2, a3, b0, b1, walk, sums);
 }
 
 /** Rounds the sums of a tile's output channels to float32, each to its place in the kernel. */
@@ -158,7 +203,7 @@ function storeSums(block: usize, channel: usize, planes: usize): void {
   const indices = block + TAPS + (fields.tapCount << 2);
   const rows = min<usize>(viewOf(block, 1).channels - channel, planes);
   for (let row: usize = 0; row < rows; row++) {
-    let sum = fields.scratch + TILE_BYTES + (row << 3);
+    let sum = changetype<Chunk>(block + CHUNK).sums + (row << 3);
     for (let input: usize = 0; input < inputs; input++) {
       const kernel = ((channel + row) * inputs + input) * fields.kernelTaps;
       for (let t: usize = 0; t < fields.tapCount; t++, sum += planes << 3) {

@@ -1,6 +1,6 @@
 /** Fully connected layers. Values of a sample are contiguous; samples, and the outputs of a batch, share what is loaded. */
 
-import { CHUNK_VECTORS, SUMS_BYTES, Walk, dots } from './dots';
+import { CHUNK_VECTORS, SUMS_BYTES, dots } from './dots';
 import { CHUNK_TERMS, TILE_BYTES, Terms, outer } from './outer';
 import { activateOne } from './vector';
 import { View, VIEW_BYTES, lengthOf, viewOf } from './view';
@@ -14,18 +14,13 @@ class Dense {
   slope: f32;
 }
 
-const WALK: usize = FIELDS + offsetof<Dense>();
-const SUMS: usize = WALK + offsetof<Walk>();
+const SUMS: usize = FIELDS + offsetof<Dense>();
 
-/** Block: source, target, {@link Dense}, a {@link Walk}, eight float64. Tiles of four outputs by two samples. */
+/** Block: source, target, {@link Dense}, eight float64. Tiles of four outputs by two samples. */
 export function dense(block: usize): void {
   const source = viewOf(block, 0);
   const target = viewOf(block, 1);
   const outputs = lengthOf(target);
-  const walk = changetype<Walk>(block + WALK);
-  walk.rows = 1;
-  walk.y = 0;
-  walk.height = 1;
   for (let o: usize = 0; o < outputs; o += 4) {
     for (let n: usize = 0; n < source.samples; n += 2) {
       denseTile(block, o, n);
@@ -43,7 +38,6 @@ function denseTile(block: usize, o: usize, n: usize): void {
   const vectors = lengthOf(source) >> 2;
   const outputs = lengthOf(viewOf(block, 1)) - o - 1;
   const samples = source.samples - n - 1;
-  const walk = changetype<Walk>(block + WALK);
   let a = changetype<Dense>(block + FIELDS).weights + o * row;
   let b = source.offset + n * source.sample;
   const a1 = min<usize>(outputs, 1) * row;
@@ -52,8 +46,7 @@ function denseTile(block: usize, o: usize, n: usize): void {
   const b1 = min<usize>(samples, 1) * source.sample;
   memory.fill(block + SUMS, 0, SUMS_BYTES);
   for (let v: usize = 0; v < vectors; v += CHUNK_VECTORS, a += CHUNK_VECTORS << 4, b += CHUNK_VECTORS << 4) {
-    walk.vectors = min(vectors - v, CHUNK_VECTORS);
-    dots(a, a + a1, a + a2, a + a3, b, b + b1, walk, block + SUMS);
+    dots(a, a + a1, a + a2, a + a3, b, b + b1, min(vectors - v, CHUNK_VECTORS), block + SUMS);
   }
 }
 

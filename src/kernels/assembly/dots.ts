@@ -1,4 +1,4 @@
-/** Sums over pixels: which rows to walk, and how the lanes of a tile of dot products (generated/dots.ts) end up in float64. */
+/** Dot products: how the lanes of a tile (generated/dots.ts) end up in float64. */
 
 import { sumOfLanes } from './vector';
 
@@ -9,21 +9,6 @@ export const CHUNK_VECTORS: usize = 128;
 
 /** Bytes of the float64 sums of four rows times two. */
 export const SUMS_BYTES: usize = 64;
-
-/** Which rows of pixels to walk, from the addresses given: `rows` rows of `vectors` vectors each, across samples. */
-@unmanaged
-export class Walk {
-  rows: usize;
-  vectors: usize;
-  /** Position of the first row in its sample, and rows of a sample. */
-  y: usize;
-  height: usize;
-  /** Bytes from a row to the next one, and from a sample's last row to the first one of the next sample. */
-  aRow: usize;
-  aJump: usize;
-  bRow: usize;
-  bJump: usize;
-}
 
 /** Adds the lanes of one vector to a float64. */
 @inline

@@ -6,7 +6,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 
 import { CONVOLVE_IMPORTS, convolveTile, type ConvolveTile, type TapKind } from './convolve-tile.ts';
-import { DOTS_IMPORTS, dotsTile, type DotsTile } from './dots-tile.ts';
+import { DOTS_IMPORTS, dotsTile } from './dots-tile.ts';
+import { GRADIENT_IMPORTS, chunkConstants, gradientTile, type GradientTile } from './gradient-tile.ts';
 import { GATHER_IMPORTS, gatherTile } from './gather-tile.ts';
 import { PEAK_IMPORTS, peak, peakFlops } from './peak.ts';
 import { WINOGRAD_IMPORTS, inputColumns, inputRows, kernels, outputs } from './winograd.ts';
@@ -27,12 +28,13 @@ const CONVOLVE_TILES: readonly ConvolveTile[] = TAP_KINDS.flatMap((taps) =>
   SHAPES.map((shape): ConvolveTile => ({ taps, ...shape })),
 );
 
-const DOTS_TILES: readonly DotsTile[] = [
-  { a: 3, b: 3, wide: false },
-  { a: 4, b: 2, wide: false },
-  { a: 6, b: 2, wide: false },
-  { a: 4, b: 2, wide: true },
-  { a: 6, b: 2, wide: true },
+/** Six planes where a multiply-add is one operation; a product on its way wants a register. */
+const GRADIENT_TILES: readonly GradientTile[] = [
+  { planes: 3, pairs: 3, wide: false },
+  { planes: 4, pairs: 2, wide: false },
+  { planes: 6, pairs: 2, wide: false },
+  { planes: 4, pairs: 2, wide: true },
+  { planes: 6, pairs: 2, wide: true },
 ];
 
 const NOTICE = '/** Written by src/kernels/generate/main.ts. */\n';
@@ -44,7 +46,8 @@ function write(name: string, imports: string, functions: readonly string[]): voi
 mkdirSync(DIRECTORY, { recursive: true });
 write('convolve.ts', CONVOLVE_IMPORTS, CONVOLVE_TILES.map(convolveTile));
 write('gather.ts', GATHER_IMPORTS, [4, 6].map(gatherTile));
-write('dots.ts', DOTS_IMPORTS, DOTS_TILES.map(dotsTile));
+write('dots.ts', DOTS_IMPORTS, [dotsTile({ a: 4, b: 2 })]);
+write('gradients.ts', GRADIENT_IMPORTS, [chunkConstants(), ...GRADIENT_TILES.map(gradientTile)]);
 write('peak.ts', PEAK_IMPORTS, [peakFlops(), ...[false, true].map(peak)]);
 write('winograd.ts', WINOGRAD_IMPORTS, [
   ...[1, 2].flatMap((vectors) => [inputColumns(vectors), inputRows(vectors), outputs(vectors)]),
