@@ -195,7 +195,7 @@ export class DrivenRun {
     if (late || early) return undefined;
     const { loss, correct, samples } = await this.#run.update();
     this.#open = false;
-    return { payload: { loss, accuracy: correct / samples, samples } };
+    return { payload: { loss, ...(correct === undefined ? {} : { accuracy: correct / samples }), samples } };
   }
 
   /** The same in every step with as many samples. */

@@ -50,9 +50,8 @@ export class TrainView {
     } else if (event.telemetry === 'epoch') {
       this.#emit({ event: 'epoch', ...document });
       const { epoch, testAccuracy, testLoss } = event.document as unknown as EpochDocument;
-      this.say(
-        `epoch ${epoch + 1}: test accuracy ${(100 * testAccuracy).toFixed(2)} %, test loss ${testLoss.toFixed(4)}`,
-      );
+      const accuracy = testAccuracy === undefined ? '' : `test accuracy ${(100 * testAccuracy).toFixed(2)} %, `;
+      this.say(`epoch ${epoch + 1}: ${accuracy}test loss ${testLoss.toFixed(4)}`);
     }
   }
 

@@ -35,7 +35,7 @@ export function compileProgram(model: Model, plan: Plan, rank: number, options: 
     arenaBytes = Math.max(arenaBytes, end);
     iterations.set(iterationKey(draft.variant.kind, draft.variant.samples), program);
   }
-  return { rank, arenaBytes, storage, iterations };
+  return { rank, loss: model.loss, arenaBytes, storage, iterations };
 }
 
 function placeStorage(

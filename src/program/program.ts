@@ -1,5 +1,6 @@
 /** Program: what one device executes, decided before the first step. Pure data. */
 
+import type { LossKind } from '../model/layers.ts';
 import type { Box } from '../tensor/box.ts';
 import type { KernelCall } from '../tensor/call.ts';
 import type { View } from '../tensor/view.ts';
@@ -14,6 +15,8 @@ export interface Phase {
   readonly calls: readonly [even: readonly KernelCall[], odd: readonly KernelCall[]];
   /** By call: index of the layer of the model that it works for, undefined where it is none. */
   readonly layers: readonly (number | undefined)[];
+  /** By call of a backward: whether it computes again what forward computed. */
+  readonly recomputed: readonly boolean[];
   /** Messages whose send regions the calls filled, nearest higher rank first, so that links do not collide. */
   readonly send: readonly Message[];
   /** Ids of the messages that must have arrived when the phase ends; no call reads them, so that nobody waits before it has sent. */
@@ -58,6 +61,8 @@ export interface IterationProgram {
 /** Everything that a device executes, and the arena it executes it in. */
 export interface Program {
   readonly rank: number;
+  /** Decides whether the sums of an iteration count correct answers. */
+  readonly loss: LossKind;
   readonly arenaBytes: number;
   readonly storage: Storage;
   /** By kind and samples: see {@link iterationKey}. */

@@ -16,9 +16,9 @@ export interface StepDocument {
   readonly epoch: number;
   readonly step: number;
   readonly steps: number;
-  /** Mean loss of the latest batch, and share of its samples that were right. */
+  /** Mean loss of the latest batch, and share of its samples that were right; absent for a loss without classes. */
   readonly loss: number;
-  readonly accuracy: number;
+  readonly accuracy?: number | undefined;
   /** Training samples of the whole cluster a second, over the steps since the last message. */
   readonly imagesPerSecond: number;
   readonly secondsLeft: number;
@@ -36,7 +36,8 @@ export interface EpochDocument {
   readonly epoch: number;
   readonly step: number;
   readonly testLoss: number;
-  readonly testAccuracy: number;
+  /** Absent for a loss without classes. */
+  readonly testAccuracy?: number | undefined;
   readonly testSamples: number;
 }
 
@@ -151,7 +152,7 @@ export class Telemetry {
       step,
       steps,
       loss,
-      accuracy: correct / samples,
+      accuracy: correct === undefined ? undefined : correct / samples,
       imagesPerSecond: mean((event) => event.samples) / seconds,
       secondsLeft: this.#secondsPerStep * (steps - step),
       stepMs: seconds * 1000,

@@ -10,8 +10,8 @@ export interface StepEvent {
   readonly steps: number;
   /** Mean loss of the global batch. */
   readonly loss: number;
-  /** Correct answers in the global batch of `samples`; 0 for a loss without classes. */
-  readonly correct: number;
+  /** Correct answers in the global batch of `samples`; undefined for a loss without classes. */
+  readonly correct: number | undefined;
   readonly samples: number;
   readonly stepMs: number;
   /** Of these, kernels at work and waiting for messages of others. */
@@ -25,8 +25,8 @@ export interface EpochEvent {
   readonly epoch: number;
   readonly step: number;
   readonly testLoss: number;
-  /** Share of correct answers, 0 to 1. */
-  readonly testAccuracy: number;
+  /** Share of correct answers, 0 to 1; undefined for a loss without classes. */
+  readonly testAccuracy: number | undefined;
   readonly testSamples: number;
 }
 
@@ -48,7 +48,7 @@ export type TrainingEvent = StepEvent | EpochEvent | CheckpointEvent | PauseEven
 /** How the whole job ended. */
 export interface Result {
   readonly steps: number;
-  /** Undefined without a test set. */
+  /** Undefined without a test set, and for a loss without classes. */
   readonly testAccuracy: number | undefined;
   readonly testLoss: number | undefined;
   /** Path of the last checkpoint that this node wrote, if it writes any. */

@@ -12,7 +12,8 @@ export type TensorMap = ReadonlyMap<string, Float32Array<ArrayBuffer>>;
 /** Sums over the whole batch, and who saw a loss that is not finite. */
 export interface Metrics {
   readonly loss: number;
-  readonly correct: number;
+  /** Correct answers; undefined for a loss without classes. */
+  readonly correct: number | undefined;
   /** Ranks whose part of the loss was not finite. */
   readonly notFinite: readonly number[];
 }
@@ -99,7 +100,8 @@ export class ParameterStore {
   metrics(): Metrics {
     const values = this.#floats(this.#program.storage.metrics, METRIC_SUMS + this.#plan.devices.length);
     const notFinite = [...values.subarray(METRIC_SUMS).keys()].filter((rank) => values[METRIC_SUMS + rank] !== 0);
-    return { loss: values[0]!, correct: values[1]!, notFinite };
+    const correct = this.#program.loss === 'softmaxCrossEntropy' ? values[1]! : undefined;
+    return { loss: values[0]!, correct, notFinite };
   }
 
   /** For each owner, the checksum of its weights as this device has them: of all that `holder` holds too. */

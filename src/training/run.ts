@@ -28,16 +28,16 @@ export interface StepReport {
   readonly step: number;
   /** Mean over the samples. */
   readonly loss: number;
-  /** Correct answers; 0 for a loss without classes. */
-  readonly correct: number;
+  /** Correct answers; undefined for a loss without classes. */
+  readonly correct: number | undefined;
   readonly samples: number;
 }
 
 /** How the model does on a split of the data. */
 export interface Score {
   readonly loss: number;
-  /** Share of correct answers, 0 to 1. */
-  readonly accuracy: number;
+  /** Share of correct answers, 0 to 1; undefined for a loss without classes. */
+  readonly accuracy: number | undefined;
   readonly samples: number;
 }
 

@@ -6,7 +6,8 @@ import type { Score } from './run.ts';
 export interface EvaluatedBatch {
   /** Mean over the batch's samples. */
   readonly loss: number;
-  readonly correct: number;
+  /** Undefined for a loss without classes. */
+  readonly correct: number | undefined;
   readonly samples: number;
 }
 
@@ -15,8 +16,9 @@ export function scoreOf(batches: readonly EvaluatedBatch[]): Score {
   let [loss, correct, samples] = [0, 0, 0];
   for (const batch of batches) {
     loss += batch.loss * batch.samples;
-    correct += batch.correct;
+    correct += batch.correct ?? 0;
     samples += batch.samples;
   }
-  return { loss: loss / samples, accuracy: correct / samples, samples };
+  const counted = batches.every((batch) => batch.correct !== undefined);
+  return { loss: loss / samples, accuracy: counted ? correct / samples : undefined, samples };
 }

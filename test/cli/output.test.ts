@@ -61,6 +61,23 @@ test('train --json prints one JSON object a line and the result last, for a job 
   );
 });
 
+test('train speaks of accuracy only where the loss has classes', async (t) => {
+  const folder = await scratch(t);
+  const digits = await someDigits(folder, 320, 64);
+  const layers = [{ conv2d: { name: 'conv1', filters: 4, kernel: 3, activation: 'relu' } }];
+  const model = { input: [1, 28, 28], loss: 'meanSquares', layers };
+  const job = await writeJob(folder, digitsJob(digits, { model, plan: { grid: '1x1' } }));
+  const command = startCommand(t, ['train', job, '--local', '1', '--json'], { cwd: folder });
+  const { code, stderr } = await command.ended;
+  t.is(code, 0, stderr);
+  const [epoch, result] = ['epoch', 'result'].map((kind) => command.events().find(({ event }) => event === kind)!);
+  t.is(typeof epoch!['testLoss'], 'number');
+  t.is(result!['testAccuracy'], null);
+  const others = command.events().filter(({ event }) => event !== 'result');
+  t.notRegex(JSON.stringify(others), /accuracy/iu);
+  t.notRegex(stderr + (await readFile(join(folder, 'run', 'curve.svg'), 'utf8')), /accuracy/iu);
+});
+
 test('train for people ends with a table, the accuracy and where things lie, and colours only where they are wanted', async (t) => {
   const folder = await scratch(t);
   const job = await writeJob(folder, digitsJob(await someDigits(folder, 320, 64), { plan: { grid: '1x2' } }));

@@ -90,6 +90,16 @@ test('an epoch is told after the steps that led to it; of several within a secon
   );
 });
 
+test('a loss without classes has no accuracy, not one of nought', (t) => {
+  const { telemetry, posts } = open();
+  telemetry.take(step(1, { correct: undefined }));
+  telemetry.take({ ...epoch(0), testAccuracy: undefined });
+  telemetry.close();
+  t.is(documents(posts, 'step')[0]!.loss, 1);
+  t.is(documents(posts, 'epoch')[0]!.testLoss, 0.5);
+  t.notRegex(JSON.stringify(posts), /accuracy/iu);
+});
+
 test('closing tells memory and network once more, and only the first time', (t) => {
   const { telemetry, posts } = open();
   telemetry.close();

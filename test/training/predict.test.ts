@@ -44,7 +44,7 @@ test('a model that was trained on tiles recognises as many digits one by one as 
     t.true(Math.abs(prediction.probabilities.reduce((a, b) => a + b) - 1) < 1e-12);
     if (prediction.class === held.labels[i]) correct++;
   }
-  t.is(correct / held.count, score.testAccuracy);
+  t.is(score.testAccuracy, correct / held.count);
 });
 
 test('the reference kernels say the same, and questions asked at once do not disturb each other', async (t) => {
