@@ -9,7 +9,14 @@ import type { NamedPhase, StepSubject } from './step-subject.ts';
 
 /** The parts of a step that a row of the profile stands for. */
 export type StepPass =
-  'forward' | 'loss' | 'activation gradient' | 'bias gradient' | 'weight gradient' | 'input gradient' | 'update';
+  | 'forward'
+  | 'recomputation'
+  | 'loss'
+  | 'activation gradient'
+  | 'bias gradient'
+  | 'weight gradient'
+  | 'input gradient'
+  | 'update';
 
 /** One layer in one pass, or what belongs to no layer. */
 export interface PassRow {
@@ -18,7 +25,7 @@ export interface PassRow {
   /** How convolutions are computed; for other layers the kind of their longest call; empty for what belongs to no layer. */
   readonly algorithm: string;
   readonly ms: number;
-  /** Of multiplications and additions that the layer is defined by; 0 where it has none. */
+  /** Of multiplications and additions that the layer is defined by, once however strips overlap; 0 where it has none. */
   readonly gflops: number;
 }
 
@@ -45,7 +52,10 @@ interface TimedCall {
 /** Runs `rounds` steps call by call, after one that is not counted. */
 export async function profileStep({ arena, phases, model, plan }: StepSubject, rounds: number): Promise<Profile> {
   const calls = phases.flatMap(({ name, phase }) =>
-    phase.calls[0].map((call, k) => ({ call, layer: phase.layers[k], pass: passOf(name, call) })),
+    phase.calls[0].map((call, k) => {
+      const pass = phase.recomputed[k] ? 'recomputation' : passOf(name, call);
+      return { call, layer: phase.layers[k], pass };
+    }),
   );
   const submissions = calls.map(({ call }) => arena.compile([call]));
   const times = calls.map((): number[] => []);
@@ -78,11 +88,13 @@ function passOf(phase: NamedPhase['name'], { kind }: KernelCall): StepPass {
 
 function passRows(timed: readonly TimedCall[], model: Model, plan: Plan): readonly PassRow[] {
   const rows = Map.groupBy(timed, ({ layer, pass }) => `${layer ?? ''} ${pass}`);
-  const multiplyAdds = multiplyAddsByLayer(model, activationShapes(model), plan.stages[0]!, plan.stages[0]!.owned[0]!);
+  const shapes = activationShapes(model);
+  const multiplyAdds = plan.stages.flatMap((stage) => multiplyAddsByLayer(model, shapes, stage, stage.owned[0]!));
   return [...rows.values()].map((calls) => {
     const { layer, pass } = calls[0]!;
     const ms = totalMs(calls);
-    const counted = ['forward', 'weight gradient', 'input gradient'].includes(pass);
+    // A strip's adds to the gradients of those before it have none, and may be all that a pass of a layer does.
+    const counted = calls.some(({ call }) => /^(convolve|dense)/.test(call.kind));
     const flops = counted && layer !== undefined ? 2 * multiplyAdds[layer]! : 0;
     const algorithm = layer === undefined ? '' : algorithmOf(calls);
     return { layer: nameOf(model.layers, layer), pass, algorithm, ms, gflops: flops / ms / 1e6 };

@@ -9,10 +9,12 @@ import type { Model } from '../model/layers.ts';
 import { activationShapes } from '../model/shapes.ts';
 import { zooModel } from '../model/zoo.ts';
 import { makePlan } from '../planner/make-plan.ts';
-import type { KernelPlan, Plan } from '../planner/plan.ts';
+import type { KernelPlan, Plan, PlanRequest } from '../planner/plan.ts';
+import { balancedWalks } from '../planner/strips.ts';
 import { compileProgram } from '../program/compile.ts';
 import { iterationKey, type IterationProgram, type Phase, type Program } from '../program/program.ts';
 import { CHUNK_BYTES, HEADER_BYTES } from '../protocol/frame.ts';
+import type { Range } from '../tensor/box.ts';
 import { ParameterStore, type TensorMap } from '../training/parameters.ts';
 
 /** What a step is made of; plain JSON, because a process of its own measures it. */
@@ -25,6 +27,12 @@ export interface StepSetup {
   /** Kernel threads. */
   readonly threads: number;
   readonly mode: KernelMode;
+  /** First layers of the stages; without it one stage, or a new one after each pooling where they are recomputed or in strips. */
+  readonly stages?: readonly number[] | undefined;
+  /** Whether backward computes stages again. */
+  readonly recompute?: boolean | undefined;
+  /** Strips of the stage that holds most. */
+  readonly strips?: number | undefined;
 }
 
 /** Plain SGD, as beside it: the loss of noise falls slowly and stays finite over any number of steps. */
@@ -49,14 +57,14 @@ export interface NamedPhase {
 }
 
 /**
- * Compiles the plan of one device, a single stage, and fills weights, images and labels.
- * @throws {InputError} `unknownModel`; {KernelError} `threads`, `outOfMemory`
+ * Compiles the plan of one device, and fills weights, images and labels.
+ * @throws {InputError} `unknownModel`, `planStages`; {KernelError} `threads`, `outOfMemory`
  */
-export async function openStep({ model: name, size, batch, threads, mode }: StepSetup): Promise<StepSubject> {
+export async function openStep({ model: name, size, batch, threads, mode, ...cut }: StepSetup): Promise<StepSubject> {
   const model = zooModel(name, size === undefined ? undefined : [size, size]);
-  const stages = [{ layers: [0, model.layers.length], partition: 'single' }] as const;
+  const request = requestOf(model, cut);
   const kernels: KernelPlan = mode === 'strict' ? { mode } : { mode, wide: [true], convolutions: {} };
-  const plan = makePlan(model, ['device'], { batch, request: { stages }, kernels });
+  const plan = makePlan(model, ['device'], { batch, request, kernels });
   const program = compileProgram(model, plan, 0, {
     framing: { chunkBytes: CHUNK_BYTES, headerBytes: HEADER_BYTES },
     optimizer: { momentum: 0, weightDecay: 0 },
@@ -86,6 +94,16 @@ export async function openStep({ model: name, size, batch, threads, mode }: Step
     },
     [Symbol.asyncDispose]: () => engine.close(),
   };
+}
+
+/** Stages of one device. */
+function requestOf(model: Model, { stages, ...walk }: Pick<StepSetup, 'stages' | 'recompute' | 'strips'>): PlanRequest {
+  const isWhole = walk.recompute !== true && (walk.strips ?? 1) === 1;
+  if (stages === undefined && !isWhole) return { grid: [1, 1], ...walk };
+  const starts = stages ?? [0];
+  const layers = starts.map((start, k): Range => [start, starts[k + 1] ?? model.layers.length]);
+  const walks = balancedWalks(activationShapes(model), layers, walk);
+  return { stages: layers.map((range, k) => ({ layers: range, partition: 'single', ...walks[k] })) };
 }
 
 function initialTensors(model: Model): TensorMap {

@@ -53,8 +53,9 @@ const MEASURE_MS = 5000;
 
 /** @throws {InputError} `unknownModel`; {KernelError} of the engine */
 export async function benchStep(options: StepBenchOptions): Promise<StepBench> {
-  const { model, size, batch, threads, mode, steps: wanted, rounds = 5 } = options;
-  const setup = sizedSetup({ model, size, batch, threads, mode });
+  const { steps: wanted, rounds = 5, ...given } = options;
+  const setup = sizedSetup(given);
+  const { mode, threads } = setup;
   await using subject = new StepProcess();
   const { arenaBytes, algorithm } = await subject.ask({ ask: 'open', setup });
   const before = await subject.ask({ ask: 'peak', mode });

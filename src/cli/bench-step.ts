@@ -13,6 +13,9 @@ export interface StepArguments {
   readonly threads?: string | undefined;
   readonly mode?: string | undefined;
   readonly steps?: string | undefined;
+  readonly stages?: string | undefined;
+  readonly recompute?: boolean | undefined;
+  readonly strips?: string | undefined;
 }
 
 const { stdout } = process;
@@ -23,7 +26,12 @@ export async function runStep(given: StepArguments, json: boolean): Promise<read
   const { mode = 'strict' } = given;
   if (mode !== 'strict' && mode !== 'fast')
     throw new InputError('arguments', `--mode: got ${mode}, want strict or fast`);
-  const optional = (option: 'size' | 'steps') => {
+  if (given.strips !== undefined && given.recompute !== true)
+    throw new InputError(
+      'arguments',
+      '--strips: wants --recompute too, because training keeps what it does not recompute',
+    );
+  const optional = (option: 'size' | 'steps' | 'strips') => {
     const text = given[option];
     return text === undefined ? undefined : wholeNumber(option, text, 1);
   };
@@ -35,6 +43,9 @@ export async function runStep(given: StepArguments, json: boolean): Promise<read
     threads: wholeNumber('threads', threads, 1),
     mode,
     steps: optional('steps'),
+    stages: given.stages?.split(',').map((start) => wholeNumber('stages', start, 0)),
+    recompute: given.recompute,
+    strips: optional('strips'),
   });
   const rows = rowsOf(measured);
   stdout.write(json ? rows.map((row) => `${JSON.stringify(row)}\n`).join('') : describe(measured));
@@ -50,13 +61,18 @@ function rowsOf({ step, passes, kinds }: StepBench): readonly object[] {
   ];
 }
 
+function walkName({ stages, recompute, strips }: StepBench['step']): string {
+  const cut = stages === undefined ? '' : `, stages ${stages.join(',')}`;
+  return `${cut}${recompute === true ? ', recomputed' : ''}${strips === undefined ? '' : ` in strips, ${strips} of the largest stage`}`;
+}
+
 function describe({ step, passes, kinds }: StepBench): string {
   const { model, size, batch, threads, mode, steps, ms, bestMs, gflops, peakGflops } = step;
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const total = kinds.reduce((sum, row) => sum + row.ms, 0);
   const rate = (value: number, text: string) => (value === 0 ? '' : text);
   return [
-    `${paint('bold', model, stdout)}, ${size}x${size}, batch ${batch}, ${threads} thread${threads === 1 ? '' : 's'}, mode ${mode}\n\n`,
+    `${paint('bold', model, stdout)}, ${size}x${size}, batch ${batch}, ${threads} thread${threads === 1 ? '' : 's'}, mode ${mode}${walkName(step)}\n\n`,
     formatTable(
       [
         { title: 'layer', value: ({ layer }) => layer },

@@ -24,6 +24,9 @@ Of step:
   --threads N     kernel threads (default 1)
   --mode MODE     kernels of strict (default) or fast
   --steps N       steps that count (default: as many as fit into five seconds, at least 5)
+  --recompute     backward computes each stage again instead of keeping what lies inside it
+  --strips N      the stage that holds most goes in N strips, others in fewer; in training only with --recompute
+  --stages LIST   first layers of the stages, e.g. 0,4,8,12 (default: one stage; after each pooling with --recompute)
 
 Example: mqtile bench step --model yolov2-front --size 416 --batch 1 --threads 1
 `;
@@ -43,12 +46,14 @@ const BENCHMARKS = new Map<string, () => Promise<readonly object[]>>([
 
 const STILL_TO_COME = ['device', 'cluster'];
 
-const STEP_OPTIONS = ['model', 'size', 'batch', 'threads', 'mode', 'steps'] as const;
+const STEP_OPTIONS = ['model', 'size', 'batch', 'threads', 'mode', 'steps', 'stages', 'recompute', 'strips'] as const;
 
 async function run(args: readonly string[]): Promise<number> {
   const text = { type: 'string' } as const;
-  const ofStep = { model: text, size: text, batch: text, threads: text, mode: text, steps: text };
-  const options = { json: { type: 'boolean' }, save: text, ...ofStep } as const;
+  const flag = { type: 'boolean' } as const;
+  const figures = { size: text, batch: text, threads: text, steps: text };
+  const ofStep = { model: text, mode: text, ...figures, stages: text, recompute: flag, strips: text };
+  const options = { json: flag, save: text, ...ofStep } as const;
   const { values, positionals } = parseArguments(args, options, 1);
   const { json = false, save } = values;
   const [what = ''] = positionals;

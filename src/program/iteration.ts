@@ -51,6 +51,7 @@ export function compileIteration(request: IterationRequest): {
     send: nearestFirst(evenSpan.send, rank, request.plan.devices.length),
     calls: [even!.calls.slice(evenSpan.start, evenSpan.end), odd!.calls.slice(oddSpan.start, oddSpan.end)],
     layers: even!.layers.slice(evenSpan.start, evenSpan.end),
+    recomputed: even!.recomputed.slice(evenSpan.start, evenSpan.end),
   });
   const phases = (name: 'forward' | 'backward' | 'reduce' | 'update') =>
     even!.spans[name].map((span, index) => phase(span, odd!.spans[name][index]!));
@@ -94,6 +95,7 @@ interface Addresses {
 interface Emitted {
   readonly calls: readonly KernelCall[];
   readonly layers: readonly (number | undefined)[];
+  readonly recomputed: readonly boolean[];
   readonly end: number;
   readonly spans: Spans;
   readonly outputs: readonly (Readable | undefined)[];
@@ -122,12 +124,13 @@ function emitIteration(request: IterationRequest, parity: 0 | 1, addresses: Addr
   const spans = request.variant.kind === 'checkpoint' ? emitCheckpoint(emission) : emitStep(emission);
   // Owners read gradients in the update, whatever the order in which stages are reduced before it.
   emission.parameterGradients.forEach((address) => linker.keep(address));
-  const { calls, layers, end, locate } = linker.link(request.storage.end);
+  const { calls, layers, recomputed, end, locate } = linker.link(request.storage.end);
   const readable = (stored: Stored | undefined): Readable | undefined =>
     stored && { box: stored.box, view: { ...stored.view, offset: locate(stored.view.offset) } };
   return {
     calls,
     layers,
+    recomputed,
     end,
     spans,
     outputs: emission.outputs.map(readable),

@@ -40,6 +40,8 @@ interface Linked {
   readonly calls: readonly KernelCall[];
   /** By call: the layer that it was emitted for. */
   readonly layers: readonly (number | undefined)[];
+  /** By call: whether it computes again what forward computed. */
+  readonly recomputed: readonly boolean[];
   readonly end: number;
   locate(address: number): number;
 }
@@ -52,8 +54,11 @@ export function align(bytes: number): number {
 export class Linker {
   /** Index of the layer of the model that calls are emitted for, or undefined for none: it says where a step's time goes. */
   layer: number | undefined;
+  /** Whether calls are emitted to compute again what forward computed. */
+  recomputing = false;
   readonly #calls: KernelCall[] = [];
   readonly #layers: (number | undefined)[] = [];
+  readonly #recomputed: boolean[] = [];
   readonly #buffers: Buffer[] = [];
   #next = VIRTUAL;
 
@@ -69,6 +74,7 @@ export class Linker {
   emit(call: KernelCall): number {
     const position = this.#calls.push(call) - 1;
     this.#layers.push(this.layer);
+    this.#recomputed.push(this.recomputing);
     visitAddresses(call, (address) => {
       if (address >= VIRTUAL) touch(this.#bufferAt(address), position);
       return address;
@@ -89,7 +95,7 @@ export class Linker {
   /**
    * Places the buffers, largest first, each at the lowest address where nothing lives at the same time.
    * @param base first free byte of the arena
-   * @returns the calls with final addresses and the layer of each, the arena's end, and the final place of an address handed out before
+   * @returns the calls with final addresses and what each is for, the arena's end, and the final place of an address handed out before
    */
   link(base: number): Linked {
     const places = new Map<Buffer, number>();
@@ -104,7 +110,8 @@ export class Linker {
       const buffer = this.#bufferAt(address);
       return (places.get(buffer) ?? base) + (address - buffer.base);
     };
-    return { calls: this.#calls.map((call) => visitAddresses(call, locate)), layers: this.#layers, end, locate };
+    const calls = this.#calls.map((call) => visitAddresses(call, locate));
+    return { calls, layers: this.#layers, recomputed: this.#recomputed, end, locate };
   }
 
   #bufferAt(address: number): Buffer {

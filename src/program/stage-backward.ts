@@ -46,6 +46,7 @@ export function emitBackwardStage(emission: Emission, stage: number): void {
 function emitSumOfStrips(emission: Emission, strips: readonly Strip[]): Stored | undefined {
   const { linker, parameterGradients } = emission;
   const whole = wholeOf(emission, strips[0]!.stage);
+  linker.layer = whole.start;
   const sum = wantsInputGradient(emission, whole.stage, 0) ? reserveInputGradient(emission, whole, 0) : undefined;
   if (sum) linker.emit({ kind: 'zero', ...storedBytes(sum) });
   strips.forEach((strip, k) => {
@@ -57,9 +58,9 @@ function emitSumOfStrips(emission: Emission, strips: readonly Strip[]): Stored |
 
 /** One strip's backward, after its forward where that was not kept. @returns the gradient of its input, if it is of use */
 function emitStrip(emission: Emission, strip: Strip, gradients: Gradients): Stored | undefined {
-  const { linker, activations, outputs } = emission;
-  const { stage, start, layers, regions } = strip;
-  const stored = activations[stage] ?? [...emitInner(emission, strip), partOf(outputs[stage]!, regions.at(-1)!)];
+  const { linker, activations } = emission;
+  const { stage, start, layers } = strip;
+  const stored = activations[stage] ?? recompute(emission, strip);
   linker.layer = start + layers.length - 1;
   let outputGradient = emitOutputGradient(emission, strip);
   for (let l = layers.length - 1; l >= 0; l--) {
@@ -74,6 +75,7 @@ function emitStrip(emission: Emission, strip: Strip, gradients: Gradients): Stor
       parameters: gradientsOf(emission, start + l, gradients),
       before: epilogueOf(l),
       derived: epilogueOf(l + 1) !== undefined,
+      kernels: emission.plan.kernels,
     });
     if (gradients !== emission.parameterGradients) emitAddGradients(emission, start + l, gradients);
     if (!inputGradient) return undefined;
@@ -88,6 +90,15 @@ function emitStrip(emission: Emission, strip: Strip, gradients: Gradients): Stor
     const { biasGradient } = gradientsOf(emission, start + l - 1, gradients)!;
     return { slope: slopeOf(producer.activation), sums: biasGradient };
   }
+}
+
+/** Activations R_0 to R_L once more; the last one is a part of the stage's output, which forward left. */
+function recompute(emission: Emission, strip: Strip): readonly Stored[] {
+  const { linker, outputs } = emission;
+  linker.recomputing = true;
+  const inner = emitInner(emission, strip);
+  linker.recomputing = false;
+  return [...inner, partOf(outputs[strip.stage]!, strip.regions.at(-1)!)];
 }
 
 /** Storage for the gradient of the input of a strip's l-th layer. */

@@ -27,6 +27,20 @@ test('the step benchmark runs whole steps and says where their multiply-adds, ca
   t.deepEqual([names.has('conv1'), names.has('1 maxPool'), names.has('conv12')], [true, true, true]);
 });
 
+test('the step benchmark recomputes stages in strips, in less memory, and says what that takes', async (t) => {
+  const setup = { model: 'yolov2-front', size: 64, batch: 1, threads: 1, mode: 'strict', steps: 2, rounds: 1 } as const;
+  const plain = await benchStep(setup);
+  const walked = await benchStep({ ...setup, stages: [0, 4, 8, 12], recompute: true, strips: 4 });
+  t.like(walked.step, { stages: [0, 4, 8, 12], recompute: true, strips: 4 });
+  t.true(walked.step.arenaBytes < plain.step.arenaBytes);
+  const again = walked.passes.filter(({ pass }) => pass === 'recomputation').map(({ layer }) => layer);
+  t.deepEqual(
+    ['conv1', 'conv2', 'conv5', 'conv8', 'conv12'].map((layer) => again.includes(layer)),
+    [true, true, true, true, false],
+  );
+  t.true(plain.passes.every(({ pass }) => pass !== 'recomputation'));
+});
+
 test('the step benchmark measures LeNet-5 at its own size, whatever size is asked for', async (t) => {
   const { step, passes } = await benchStep({
     model: 'lenet5',

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { zooModel } from '../../src/model/zoo.ts';
 import { makePlan } from '../../src/planner/make-plan.ts';
+import type { Walk } from '../../src/planner/plan.ts';
 import { compileProgram } from '../../src/program/compile.ts';
 import { iterationKey, type Phase } from '../../src/program/program.ts';
 import type { KernelCall } from '../../src/tensor/call.ts';
@@ -8,8 +9,8 @@ import { TEST_FRAMING, TEST_SGD } from '../support/lockstep.ts';
 
 const MODEL = zooModel('lenet5');
 
-function phases() {
-  const plan = makePlan(MODEL, ['a', 'b'], { batch: 4, request: { grid: [1, 2] } });
+function phases(walk: Walk = {}) {
+  const plan = makePlan(MODEL, ['a', 'b'], { batch: 4, request: { grid: [1, 2], ...walk } });
   const program = compileProgram(MODEL, plan, 1, {
     framing: TEST_FRAMING,
     optimizer: TEST_SGD,
@@ -40,7 +41,20 @@ test('every call of forward and backward says which layer of the model it works 
 
 test('there are as many layers as calls in every phase, in even and odd iterations', (t) => {
   const { forward, backward, loss, reduce, update, apply } = phases();
-  for (const { calls, layers } of [...forward, ...backward, loss, ...reduce, ...update, apply]) {
-    t.deepEqual([calls[0].length, calls[1].length], [layers.length, layers.length]);
+  for (const { calls, layers, recomputed } of [...forward, ...backward, loss, ...reduce, ...update, apply]) {
+    t.deepEqual([calls[0].length, calls[1].length, recomputed.length], [layers.length, layers.length, layers.length]);
   }
+});
+
+test('calls of backward say whether they compute forward again: all layers but the last of a stage, for each strip', (t) => {
+  const { forward, backward, loss } = phases({ recompute: true, strips: 2 });
+  const again = (phase: Phase, kind: KernelCall['kind']) =>
+    phase.calls[0].filter((call, k) => call.kind === kind && phase.recomputed[k]).length;
+  t.deepEqual(
+    backward.map((phase) => again(phase, 'convolve')),
+    [2, 1, 0],
+  );
+  t.true(backward.every((phase) => again(phase, 'maxPool') === 0 && again(phase, 'convolveWeights') === 0));
+  t.true([...forward, loss].every(({ recomputed }) => !recomputed.includes(true)));
+  t.true(phases().backward.every(({ recomputed }) => !recomputed.includes(true)));
 });
