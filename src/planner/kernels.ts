@@ -1,6 +1,7 @@
 /** The choice of kernels: which mode, tiles and algorithms compute a plan. Pure, because every node makes the same choice for itself. */
 
 import { InputError } from '../errors.ts';
+import type { Conv2d } from '../model/layers.ts';
 import type { ConvolutionAlgorithms, KernelPlan } from './plan.ts';
 
 /** What computes the part of one device. */
@@ -47,7 +48,13 @@ export function kernelsAt(kernels: KernelPlan, rank: number): DeviceKernels {
 
 const DIRECT: ConvolutionAlgorithms = { forward: 'direct', inputGradient: 'direct', weightGradient: 'direct' };
 
-/** The algorithms of a convolution's passes. */
-export function algorithmsOf(kernels: KernelPlan, layer: string): ConvolutionAlgorithms {
-  return (kernels.mode === 'fast' ? kernels.convolutions[layer] : undefined) ?? DIRECT;
+/** Whether Winograd's F(4x4, 3x3) can compute a convolution. */
+function takesWinograd({ kernel, stride, dilation = 1, groups = 1 }: Conv2d): boolean {
+  return kernel === 3 && stride === 1 && dilation === 1 && groups === 1;
+}
+
+/** The algorithms of a convolution's passes; direct where there is no other. */
+export function algorithmsOf(kernels: KernelPlan, convolution: Conv2d): ConvolutionAlgorithms {
+  const chosen = kernels.mode === 'fast' ? kernels.convolutions[convolution.name] : undefined;
+  return chosen && takesWinograd(convolution) ? chosen : DIRECT;
 }

@@ -5,13 +5,14 @@
  */
 
 import { windowReach, type Conv2d } from '../model/layers.ts';
+import type { Algorithm, ConvolutionAlgorithms } from '../planner/plan.ts';
 import { intersectRanges, length, type Box, type Range } from '../tensor/box.ts';
 import { convolveWeightsScratch } from '../tensor/call.ts';
 import { FLOAT_BYTES, type View } from '../tensor/view.ts';
+import { emitConvolve } from './convolve.ts';
 import { channelGroups, channelsOf, isDepthwise } from './groups.ts';
 import { emitInputGradient } from './input-gradient.ts';
 import type { Linker } from './linker.ts';
-import { emitPackedWeights } from './packed-weights.ts';
 import { NO_BORDER, pixelAddress, planesBytes, roundUpToVector, storePlanes, type Stored } from './planes.ts';
 
 /** Addresses of a layer's parameters and, in training, of their gradients. */
@@ -34,11 +35,12 @@ interface ForwardSite {
   readonly output: Stored;
   readonly parameters: Pick<ParameterAddresses, 'weights' | 'bias'>;
   readonly slope: number;
+  readonly algorithm: Algorithm;
 }
 
 /** output = act(weights * input + bias). */
 export function emitConvolution(linker: Linker, site: ForwardSite): void {
-  const { convolution, input, output, parameters, slope } = site;
+  const { convolution, input, output, parameters, slope, algorithm } = site;
   const source = sampleInput(linker, convolution, input, output.box);
   const taps = indices(convolution.kernel ** 2);
   if (isDepthwise(convolution, length(input.box[1]))) {
@@ -49,23 +51,20 @@ export function emitConvolution(linker: Linker, site: ForwardSite): void {
   }
   for (const { inputs, filters, weightOffset } of channelGroups(convolution, length(input.box[1]))) {
     const [rows, columns] = [length(filters), length(inputs)];
-    const packed = emitPackedWeights(linker, {
-      weights: parameters.weights + weightOffset,
-      rows,
-      columns,
-      rowStride: columns * taps.length,
-      columnStride: taps.length,
-      taps,
-    });
-    linker.emit({
-      kind: 'convolve',
-      source: channelsOf(source.view, inputs),
-      target: channelsOf(output.view, filters),
-      packed,
-      taps: source.taps,
-      bias: parameters.bias + filters[0] * FLOAT_BYTES,
-      slope,
-    });
+    const weights = parameters.weights + weightOffset;
+    const strides = { rowStride: columns * taps.length, columnStride: taps.length };
+    emitConvolve(
+      linker,
+      algorithm,
+      { weights, rows, columns, ...strides, taps },
+      {
+        source: channelsOf(source.view, inputs),
+        target: channelsOf(output.view, filters),
+        taps: source.taps,
+        bias: parameters.bias + filters[0] * FLOAT_BYTES,
+        slope,
+      },
+    );
   }
 }
 
@@ -76,14 +75,18 @@ interface BackwardSite {
   /** Absent where nobody wants the gradient of the input: the first layer. */
   readonly inputGradient: Stored | undefined;
   readonly parameters: ParameterAddresses;
+  readonly algorithms: ConvolutionAlgorithms;
 }
 
 /** Gradients of weights and input from the gradient of what the activation was applied to; that of the bias is the caller's. */
 export function emitConvolutionBackward(linker: Linker, site: BackwardSite): void {
-  const { convolution, input, outputGradient, inputGradient, parameters } = site;
+  const { convolution, input, outputGradient, inputGradient, parameters, algorithms } = site;
   emitWeightGradient(linker, site, sampleInput(linker, convolution, input, outputGradient.box));
-  if (inputGradient)
-    emitInputGradient(linker, { convolution, weights: parameters.weights, outputGradient, inputGradient });
+  if (inputGradient) {
+    const { weights } = parameters;
+    const algorithm = algorithms.inputGradient;
+    emitInputGradient(linker, { convolution, weights, outputGradient, inputGradient, algorithm });
+  }
 }
 
 function emitWeightGradient(linker: Linker, site: BackwardSite, source: Sampled): void {

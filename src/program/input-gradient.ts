@@ -1,11 +1,12 @@
 /** The gradient of a convolution's input as kernel calls: a convolution of the output's gradient with mirrored weights, phase by phase of the stride. */
 
 import type { Conv2d } from '../model/layers.ts';
+import type { Algorithm } from '../planner/plan.ts';
 import { length, type Box, type Range } from '../tensor/box.ts';
 import type { View } from '../tensor/view.ts';
+import { emitConvolve } from './convolve.ts';
 import { channelGroups, channelsOf, isDepthwise } from './groups.ts';
 import type { Linker } from './linker.ts';
-import { emitPackedWeights } from './packed-weights.ts';
 import { NO_BORDER, pixelAddress, planesBytes, storePlanes, storedBytes, type Stored } from './planes.ts';
 
 export interface GradientSite {
@@ -14,6 +15,7 @@ export interface GradientSite {
   readonly weights: number;
   readonly outputGradient: Stored;
   readonly inputGradient: Stored;
+  readonly algorithm: Algorithm;
 }
 
 /** Input gradient, phase by phase: input cells i with (i + padding) mod stride = phase see the taps t with t·dilation mod stride = phase. */
@@ -88,7 +90,7 @@ interface Mirrored {
 /** The convolution with mirrored weights, for each group with the inputs and filters in each other's place. */
 function emitMirrored(
   linker: Linker,
-  { convolution, weights, inputGradient }: GradientPhase,
+  { convolution, weights, inputGradient, algorithm }: GradientPhase,
   mirrored: Mirrored,
 ): void {
   const { source, target, tapIndex, taps } = mirrored;
@@ -101,16 +103,13 @@ function emitMirrored(
   }
   for (const { inputs, filters, weightOffset } of channelGroups(convolution, channels)) {
     const [rows, columns] = [length(inputs), length(filters)];
-    const packed = emitPackedWeights(linker, {
-      weights: weights + weightOffset,
-      rows,
-      columns,
-      rowStride: kernelTaps,
-      columnStride: rows * kernelTaps,
-      taps: tapIndex,
-    });
-    const views = { source: channelsOf(source, filters), target: channelsOf(target, inputs) };
-    linker.emit({ kind: 'convolve', ...views, packed, taps, ...linear });
+    const strides = { rowStride: kernelTaps, columnStride: rows * kernelTaps };
+    emitConvolve(
+      linker,
+      algorithm,
+      { weights: weights + weightOffset, rows, columns, ...strides, taps: tapIndex },
+      { source: channelsOf(source, filters), target: channelsOf(target, inputs), taps, ...linear },
+    );
   }
 }
 

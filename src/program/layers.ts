@@ -1,6 +1,8 @@
 /** Layers as kernel calls: forward over the stored boxes of a stage, and backward beneath it. */
 
 import type { Activation, Layer } from '../model/layers.ts';
+import { algorithmsOf } from '../planner/kernels.ts';
+import type { KernelPlan } from '../planner/plan.ts';
 import { extentOf, type Box } from '../tensor/box.ts';
 import { FLOAT_BYTES, type View } from '../tensor/view.ts';
 import { emitConvolution, emitConvolutionBackward, type ParameterAddresses } from './convolution.ts';
@@ -62,10 +64,11 @@ interface ForwardSite {
   readonly input: Stored;
   readonly output: Stored;
   readonly parameters: Pick<ParameterAddresses, 'weights' | 'bias'> | undefined;
+  readonly kernels: KernelPlan;
 }
 
 /** output = layer(input), on the boxes that are stored. */
-export function emitForward(linker: Linker, { layer, input, output, parameters }: ForwardSite): void {
+export function emitForward(linker: Linker, { layer, input, output, parameters, kernels }: ForwardSite): void {
   switch (layer.kind) {
     case 'conv2d':
       emitConvolution(linker, {
@@ -74,6 +77,7 @@ export function emitForward(linker: Linker, { layer, input, output, parameters }
         output,
         parameters: parameters!,
         slope: slopeOf(layer.activation),
+        algorithm: algorithmsOf(kernels, layer).forward,
       });
       return;
     case 'maxPool':
@@ -105,6 +109,7 @@ interface BackwardSite {
   readonly before?: Epilogue | undefined;
   /** For a convolution: whether the pooling behind it has done so. */
   readonly derived?: boolean;
+  readonly kernels: KernelPlan;
 }
 
 /** What the backward of a pooling does for the convolution whose output it reads anyway. */
@@ -123,7 +128,12 @@ export function emitBackward(linker: Linker, site: BackwardSite): void {
         emitDerivative(linker, layer.activation, site);
         linker.emit({ kind: 'sumPlanes', source: outputGradient.view, target: site.parameters!.biasGradient });
       }
-      emitConvolutionBackward(linker, { ...site, convolution: layer, parameters: site.parameters! });
+      emitConvolutionBackward(linker, {
+        ...site,
+        convolution: layer,
+        parameters: site.parameters!,
+        algorithms: algorithmsOf(site.kernels, layer),
+      });
       return;
     case 'maxPool':
       if (!inputGradient) return;

@@ -55,5 +55,5 @@ function emitLayer(emission: Emission, { start, layers }: Strip, { l, input, out
   const { linker, parameterGradients } = emission;
   linker.layer = start + l;
   const parameters = addressesOf(emission, start + l, parameterGradients);
-  emitForward(linker, { layer: layers[l]!, input, output, parameters });
+  emitForward(linker, { layer: layers[l]!, input, output, parameters, kernels: emission.plan.kernels });
 }

@@ -64,7 +64,7 @@ export function describePlan(job: Job, plan: Plan, planHash: string): PlanDescri
 
 function algorithmsByLayer({ layers }: Model, { kernels }: Plan): PlanDescription['algorithms'] {
   const convolutions = layers.filter((layer) => layer.kind === 'conv2d');
-  return Object.fromEntries(convolutions.map(({ name }) => [name, algorithmsOf(kernels, name)]));
+  return Object.fromEntries(convolutions.map((layer) => [layer.name, algorithmsOf(kernels, layer)]));
 }
 
 /** Full batches need the most memory, so the smaller ones of real data do not change the figure. */

@@ -4,16 +4,26 @@ import type { Engine } from '../../src/kernels/engine.ts';
 import { createReferenceEngine } from '../../src/kernels/reference/engine.ts';
 import { createEngine } from '../../src/kernels/wasm-engine.ts';
 import { parameterTensors } from '../../src/model/parameters.ts';
+import type { ConvolutionAlgorithms } from '../../src/planner/plan.ts';
 import type { Variant } from '../../src/program/options.ts';
 import { createLockstep, relativeError, untiledBatch, untiledParameters, type Lockstep } from '../support/lockstep.ts';
 import { plannedNetworks, type Planned } from '../support/random-networks.ts';
 import { untiledStep } from '../support/untiled.ts';
 
 const WASM = await createEngine();
-const ENGINES: readonly (readonly [string, Engine, number])[] = [
-  ['reference kernels', createReferenceEngine(), 25],
-  ['WebAssembly kernels', WASM, 60],
+const ENGINES: readonly (readonly [string, Engine, number, typeof plannedNetworks])[] = [
+  ['reference kernels', createReferenceEngine(), 25, plannedNetworks],
+  ['WebAssembly kernels', WASM, 60, plannedNetworks],
+  ['reference kernels, Winograd', createReferenceEngine(), 25, plannedNetworks.map(byWinograd)],
 ];
+
+/** The same plan with Winograd wherever it can be. */
+function byWinograd({ model, plan }: Planned): Planned {
+  const passes: ConvolutionAlgorithms = { forward: 'winograd', inputGradient: 'winograd', weightGradient: 'winograd' };
+  const names = model.layers.flatMap((layer) => (layer.kind === 'conv2d' ? [layer.name] : []));
+  const convolutions = Object.fromEntries(names.map((name) => [name, passes]));
+  return { model, plan: { ...plan, kernels: { mode: 'fast', wide: plan.devices.map(() => false), convolutions } } };
+}
 
 test.after.always(() => WASM.close());
 
@@ -76,10 +86,10 @@ const largest = (values: Float64Array) => values.reduce((most, value) => Math.ma
 /** Among the networks of this seed no rounding moves a value across the kink of a ReLU or past another in a pooling. */
 const SEED = 11;
 
-for (const [name, engine, numRuns] of ENGINES) {
+for (const [name, engine, numRuns, plans] of ENGINES) {
   test(`${name}: NaN in every buffer, slot and send region before an iteration does not change a bit`, async (t) => {
     await fc.assert(
-      fc.asyncProperty(plannedNetworks, (planned) => checkPoisoned(t, planned, engine)),
+      fc.asyncProperty(plans, (planned) => checkPoisoned(t, planned, engine)),
       { numRuns },
     );
   });
@@ -87,7 +97,7 @@ for (const [name, engine, numRuns] of ENGINES) {
   test(`${name}: any network cut in any way computes the loss and the gradients of the definitions`, async (t) => {
     let worst = 0;
     await fc.assert(
-      fc.asyncProperty(plannedNetworks, async (planned) => {
+      fc.asyncProperty(plans, async (planned) => {
         worst = Math.max(worst, await checkTruth(t, planned, engine));
       }),
       { numRuns: 2 * numRuns, seed: SEED },
