@@ -2,6 +2,7 @@
 
 import { cut, extentOf, isEmpty, length, type Box, type Extent, type Range } from '../tensor/box.ts';
 import type { Plan, Stage } from './plan.ts';
+import { walkedBoxes } from './strips.ts';
 import { INK, deviceColour, label, rectangle, type Rectangle } from './svg.ts';
 
 /** Side of the square that a map is fitted into, in user units. */
@@ -30,6 +31,7 @@ export function drawTiles(plan: Plan, stage: Stage, [left, top]: readonly [left:
   const halos = needed.flatMap((face, rank) =>
     frame(face, cores[rank]!).map((strip) => rectangle(place(strip), { fill: `url(#halo-${rank})` })),
   );
+  const strips = cores.flatMap((face, rank) => stripLines(place(face), stage, rank));
   const outlines = needed.map((face, rank) => outline(place(face), rank));
   const borders = cores.map((face) => rectangle(place(face), { fill: 'none', stroke: INK.card, 'stroke-width': 2 }));
   const names = cores.map((face, rank) => nameTile(place(face), plan.devices[rank]!, rank));
@@ -45,6 +47,7 @@ export function drawTiles(plan: Plan, stage: Stage, [left, top]: readonly [left:
       columns,
     ),
     ...borders,
+    ...strips,
     ...outlines,
     ...names,
   ].join('\n');
@@ -122,6 +125,16 @@ function outline(at: Rectangle, rank: number): string {
   const inset = 1 + (rank % 4) * 0.9;
   const inner = { x: at.x + inset, y: at.y + inset, width: at.width - 2 * inset, height: at.height - 2 * inset };
   return rectangle(inner, { fill: 'none', stroke: deviceColour(rank), 'stroke-width': 1.6, 'stroke-dasharray': '5 3' });
+}
+
+/** Where a device's strips of rows meet, over the tile that its rows come from. */
+function stripLines(at: Rectangle, stage: Stage, rank: number): readonly string[] {
+  const owned = stage.owned[rank]!;
+  const strips = walkedBoxes(stage, owned, true).filter(([n]) => n[0] === owned[0][0]);
+  return strips.slice(1).map(([, , y]) => {
+    const top = at.y + ((y[0] - owned[2][0]) / length(owned[2])) * at.height;
+    return `<path d="M${at.x.toFixed(2)} ${top.toFixed(2)}h${at.width.toFixed(2)}" stroke="${deviceColour(rank)}" stroke-width="1.2" stroke-dasharray="2 3" fill="none"/>`;
+  });
 }
 
 function cells(at: Rectangle, rows: number, columns: number): string {

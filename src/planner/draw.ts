@@ -67,7 +67,7 @@ function panel({ plan, stage, index, model }: Panel, [x, y]: readonly [x: number
   return [
     rectangle({ x, y, width: PANEL.width, height: PANEL.height }, { rx: 8, fill: '#f6f8fa', stroke: INK.edge }),
     arrow,
-    label(x + 20, y + 28, `Stage ${index + 1}: ${cutName(stage)}`, {
+    label(x + 20, y + 28, `Stage ${index + 1}: ${cutName(stage)}${walkName(stage)}`, {
       fill: INK.text,
       'font-size': 14,
       'font-weight': 600,
@@ -129,6 +129,12 @@ function leanOf(plan: Plan, rank: number): number {
 
 function cutName({ partition, grid }: Stage): string {
   return partitionName({ partition, ...(grid ? { grid: grid.join('x') } : {}) });
+}
+
+/** How training walks the parts of devices. */
+function walkName({ recompute, strips }: Stage): string {
+  if (recompute !== true) return '';
+  return strips === undefined ? ', recomputed' : `, in ${strips} strips`;
 }
 
 /** As much of the layers as fits into a panel. */

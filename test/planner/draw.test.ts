@@ -5,7 +5,7 @@ import { zooModel } from '../../src/model/zoo.ts';
 import { frame } from '../../src/planner/draw-stage.ts';
 import { drawPlan } from '../../src/planner/draw.ts';
 import { makePlan } from '../../src/planner/make-plan.ts';
-import type { PlanRequest } from '../../src/planner/plan.ts';
+import type { PlanRequest, Walk } from '../../src/planner/plan.ts';
 
 const LENET = zooModel('lenet5');
 
@@ -38,6 +38,21 @@ test('the default plan of LeNet-5 shows its stages, its layers, its tiles, their
   t.is(count(svg, /stroke-dasharray="5 3"/g), 8);
   t.is(count(svg, /fill="url\(#halo-\d\)"/g), 2 * 4 * 2 + 1);
   t.is(count(svg, /<pattern /g), 4);
+});
+
+test('strips are named, and dotted lines show where those of rows meet', (t) => {
+  const names = ['a', 'b', 'c', 'd'];
+  const walked = (batch: number, walk: Walk) =>
+    drawPlan(makePlan(LENET, names, { batch, request: { grid: [2, 2], ...walk } }), LENET);
+  const dotted = (svg: string) => count(svg, /stroke-dasharray="2 3"/g);
+  const svg = walked(1, { recompute: true, strips: 4 });
+  t.true(svg.includes('Stage 1: 2x2 tiles, in 4 strips') && svg.includes('Stage 2: 2x2 tiles, in 2 strips'));
+  // Tiles of 7 rows in four strips; of 2 or 3 rows in two.
+  t.is(dotted(svg), 4 * 3 + 4 * 1);
+  t.is(dotted(walked(4, { recompute: true, strips: 4 })), 0, 'strips of samples');
+  const whole = walked(1, { recompute: true });
+  t.true(whole.includes('Stage 1: 2x2 tiles, recomputed'));
+  t.is(dotted(whole), 0);
 });
 
 test('without a model layers go by number, and one device that does everything is one bar', (t) => {
