@@ -1,34 +1,24 @@
 /**
- * Prints the transforms of Winograd's F(4x4, 3x3), one axis at a time, over vectors of values side by side. Points are 0, ±2/3, ±3/2 and
- * infinity: their products are 1, which saves multiplications, and errors are half of those of 0, ±1, ±2.
+ * Prints the transforms of Winograd's F(4x4, 3x3) that a convolution needs, one axis at a time, over vectors of values side by side.
  */
 
 import { lines, range } from './text.ts';
+import {
+  A,
+  B,
+  DISTANCES_A,
+  DISTANCES_B,
+  add,
+  applied,
+  plusTimes,
+  subtract,
+  times,
+  type Transform,
+} from './winograd-transform.ts';
 
 /** What a file of transforms begins with. */
 export const WINOGRAD_IMPORTS = `import { multiplyAdd } from '../multiply-add';
 `;
-
-/** The smaller and the larger point; a · b = 1. */
-const A = 2 / 3;
-const B = 3 / 2;
-
-/** Product of the distances of a point, and of its negative, from the other points. */
-const DISTANCES_A = 2 * A ** 2 * (A ** 2 - B ** 2);
-const DISTANCES_B = 2 * B ** 2 * (B ** 2 - A ** 2);
-
-/** A transform of one axis: names of the values that go in, those that come out, and what is computed in between, in order. */
-interface Transform {
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-  readonly steps: readonly (readonly [name: string, value: string])[];
-}
-
-const add = (a: string, b: string): string => `f32x4.add(${a}, ${b})`;
-const subtract = (a: string, b: string): string => `f32x4.sub(${a}, ${b})`;
-const times = (a: string, factor: number): string => `f32x4.mul(${a}, f32x4.splat(<f32>${factor}))`;
-const plusTimes = (sum: string, a: string, factor: number): string =>
-  `multiplyAdd(${sum}, ${a}, f32x4.splat(<f32>${factor}))`;
 
 /** Bᵀ: six pixels to their values at the points. */
 const INPUT: Transform = {
@@ -77,19 +67,6 @@ const OUTPUT: Transform = {
     ['y3', plusTimes(plusTimes('m5', 'odd1', A ** 3), 'odd2', B ** 3)],
   ],
 };
-
-/** The lines of a transform of the given values, and the names of what comes out; `suffix` tells it from others. */
-function applied(transform: Transform, inputs: readonly string[], suffix: string) {
-  const names = new Map([
-    ...transform.steps.map(([name]) => [name, `${name}${suffix}`] as const),
-    ...transform.inputs.map((name, i) => [name, inputs[i]!] as const),
-  ]);
-  const renamed = (text: string): string => text.replaceAll(/\b[a-z]+\d\b/gu, (name) => names.get(name) ?? name);
-  return {
-    steps: transform.steps.map(([name, value]) => `  const ${renamed(name)} = ${renamed(value)};`),
-    outputs: transform.outputs.map(renamed),
-  };
-}
 
 const PARAMETERS = 'from: usize, fromStep: usize, to: usize, toStep: usize';
 
