@@ -1,7 +1,6 @@
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import fc from 'fast-check';
 
-import type { Engine } from '../../src/kernels/engine.ts';
 import {
   convolveWeightsScratch,
   packedWeightsBytes,
@@ -9,28 +8,8 @@ import {
   type PackWeightsCall,
 } from '../../src/tensor/call.ts';
 import { FLOAT_BYTES, type Border, type View } from '../../src/tensor/view.ts';
-import { createModeEngine } from './mode-engine.ts';
+import { engines, testModes } from './modes.ts';
 import { ANYTHING, INFINITY_BITS, NAN_BITS, extents, forAll, storages, sumsOf, type Sandbox } from './sandbox.ts';
-
-/** Each mode with and without revectorization, which is not everywhere: then it is the same as without. */
-const engines = {
-  strict: await createModeEngine({ mode: 'strict' }, { revectorize: false }),
-  fast: await createModeEngine({ mode: 'fast' }, { revectorize: false }),
-  'strict, revectorized': await createModeEngine({ mode: 'strict' }, { revectorize: true }),
-  'fast, revectorized': await createModeEngine({ mode: 'fast' }, { revectorize: true }),
-} as const;
-const MODES = Object.keys(engines) as (keyof typeof engines)[];
-test.after.always(() => Promise.all(MODES.map((mode) => engines[mode].close())));
-
-/** A test of each mode, with its engine, and how near its packed weights are to those of the reference: each mode has an order of its own. */
-function testModes(
-  title: string,
-  check: (t: ExecutionContext, engine: Engine, packing: typeof ANYTHING | undefined) => Promise<void>,
-): void {
-  for (const mode of MODES) {
-    test(`${mode}: ${title}`, (t) => check(t, engines[mode], mode.startsWith('strict') ? undefined : ANYTHING));
-  }
-}
 
 /** Positions (row, column) that an output reads, relative to it. */
 type Window = readonly (readonly [y: number, x: number])[];

@@ -1,12 +1,8 @@
-import test from 'ava';
 import fc from 'fast-check';
 
-import { createEngine } from '../../src/kernels/wasm-engine.ts';
 import { FLOAT_BYTES, type View } from '../../src/tensor/view.ts';
+import { testModes } from './modes.ts';
 import { forAll, sumsOf, type Sandbox } from './sandbox.ts';
-
-const engine = await createEngine();
-test.after.always(() => engine.close());
 
 const sizes = fc.oneof(
   fc.record({
@@ -46,7 +42,7 @@ function rows(sandbox: Sandbox, samples: number, length: number, options: { gap:
   return { ...view, extent: [samples, 1, 2, length / 2], strides: [view.strides[0], 2 * row, row, FLOAT_BYTES] };
 }
 
-test('a fully connected layer agrees with the reference over random sizes', async (t) => {
+testModes('a fully connected layer agrees with the reference over random sizes', async (t, engine) => {
   await forAll(
     cases,
     async ({ sizes: { samples, inputs, outputs }, bias, slope, ...options }, sandbox) => {
@@ -62,7 +58,7 @@ test('a fully connected layer agrees with the reference over random sizes', asyn
   );
 });
 
-test('input gradients of a fully connected layer agree with the reference', async (t) => {
+testModes('input gradients of a fully connected layer agree with the reference', async (t, engine) => {
   await forAll(
     cases,
     async ({ sizes: { samples, inputs, outputs }, ...options }, sandbox) => {
@@ -76,7 +72,7 @@ test('input gradients of a fully connected layer agree with the reference', asyn
   );
 });
 
-test('weight gradients of a fully connected layer agree with the reference', async (t) => {
+testModes('weight gradients of a fully connected layer agree with the reference', async (t, engine) => {
   await forAll(
     cases,
     async ({ sizes: { samples, inputs, outputs }, ...options }, sandbox) => {

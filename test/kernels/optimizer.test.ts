@@ -3,20 +3,17 @@ import fc from 'fast-check';
 
 import type { Engine } from '../../src/kernels/engine.ts';
 import { createReferenceEngine } from '../../src/kernels/reference/engine.ts';
-import { createEngine } from '../../src/kernels/wasm-engine.ts';
 import type { SgdCall } from '../../src/tensor/call.ts';
 import { FLOAT_BYTES } from '../../src/tensor/view.ts';
+import { engines, testModes } from './modes.ts';
 import { CLOSE, Sandbox, forAll } from './sandbox.ts';
 
-const engine = await createEngine();
-test.after.always(() => engine.close());
-
-const engines: readonly (readonly [string, Engine])[] = [
-  ['the SIMD kernels', engine],
+const all: readonly (readonly [string, Engine])[] = [
+  ...Object.entries(engines),
   ['the reference', createReferenceEngine()],
 ];
 
-for (const [name, of] of engines) {
+for (const [name, of] of all) {
   test(`${name}: two steps of SGD are those of PyTorch's definition`, async (t) => {
     const sandbox = new Sandbox();
     const weights = sandbox.values([0.5, -2]);
@@ -79,7 +76,7 @@ for (const [name, of] of engines) {
   });
 }
 
-test('SGD agrees with the reference, with and without momentum', async (t) => {
+testModes('SGD agrees with the reference, with and without momentum', async (t, engine) => {
   const cases = fc.record({
     length: fc.integer({ min: 0, max: 41 }),
     momentum: fc.boolean(),
@@ -107,7 +104,7 @@ test('SGD agrees with the reference, with and without momentum', async (t) => {
   });
 });
 
-test('checksums are the same bits as those of the reference', async (t) => {
+testModes('checksums are the same bits as those of the reference', async (t, engine) => {
   await forAll(fc.integer({ min: 0, max: 100 }), async (length, sandbox) => {
     const offset = sandbox.list(length);
     const target = sandbox.words([12345]);
