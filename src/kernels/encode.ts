@@ -17,6 +17,7 @@ import {
 import { FLOAT_BYTES, type View } from '../tensor/view.ts';
 import { WORD_BYTES, float32, float64, joinRows, room, viewWords } from './block.ts';
 import { applyTo, type PerCall } from './per-call.ts';
+import { tilePlaces } from './places.ts';
 import { productOf, transformWeightsBlock, winogradBlock } from './encode-winograd.ts';
 
 /** Opcodes; the same as in assembly/index.ts. */
@@ -172,13 +173,17 @@ function convolveBlock(call: ConvolveCall, halfPixels: number): readonly number[
   const { source, target, packed, bias, slope, taps } = call;
   const channels = source.extent[1];
   const rowBytes = Math.max(1, channels * source.strides[2]);
-  // An even number, because rows with an odd number of vectors are taken in pairs.
+  // An even number, because rows with an odd number of halves are taken in pairs.
   const stripRows = Math.max(1, Math.floor(STRIP_BYTES / rowBytes / 2)) * 2;
   const weightBytes = taps.length * FLOAT_BYTES;
   const chunkChannels = Math.max(1, Math.floor(CHUNK_TERMS / Math.max(1, taps.length)));
   const weights = [channels * weightBytes, chunkChannels * weightBytes];
-  const shape = [stripRows, tileOf(taps), halfPixels, ...weights, taps.length];
-  return [...viewsWords(source, target), packed, bias, float32(slope), ...shape, ...taps];
+  const half = target.extent[3] < 2 * VECTOR_PIXELS ? VECTOR_PIXELS : halfPixels;
+  const places = tilePlaces(call, half);
+  const counts = [taps.length, places.row.length, places.pair.length];
+  const shape = [stripRows, tileOf(taps), half, ...weights, ...counts];
+  const lists = [...taps, ...places.row.flat(), ...places.pair.flat()];
+  return [...viewsWords(source, target), packed, bias, float32(slope), ...shape, ...lists];
 }
 
 /** Which register tile the taps allow: 3 for three rows of three taps side by side, 1 for one tap, 0 for any. */

@@ -19,6 +19,18 @@ export class Convolve {
   weightBytes: usize;
   chunkBytes: usize;
   tapCount: usize;
+  /** Places of tiles in one row, and in two rows together. */
+  rowPlaces: usize;
+  pairPlaces: usize;
+}
+
+/** Where a tile lies: bytes from the first pixel of the row, or of the upper one of two, and from its first half to its second. */
+@unmanaged
+export class Place {
+  source: usize;
+  sourceStep: usize;
+  target: usize;
+  targetStep: usize;
 }
 
 export const ANY: i32 = 0;
@@ -43,13 +55,22 @@ export function weightsOf(block: usize, channel: usize): usize {
   return fields.packed + channel * fields.weightBytes;
 }
 
+/** Address of the places of tiles in one row (1), in two rows (2), or behind them (3). */
+export function placesOf(block: usize, rows: usize): usize {
+  const fields = changetype<Convolve>(block + FIELDS);
+  const before = (rows > 1 ? fields.rowPlaces : 0) + (rows > 2 ? fields.pairPlaces : 0);
+  return block + TAPS + (fields.tapCount << 2) + before * offsetof<Place>();
+}
+
 /** Bias of a channel, or 0 where there is none. */
+@inline
 export function biasOf(block: usize, channel: usize): f32 {
   const bias = changetype<Convolve>(block + FIELDS).bias;
   return bias == 0 ? 0 : load<f32>(bias + (channel << 2));
 }
 
 /** Stores one vector of each half of a tile's row. */
+@inline
 export function storeSingles(to: usize, step: usize, bias: f32, slope: f32, a: v128, b: v128): void {
   const add = f32x4.splat(bias);
   v128.store(to, activate(f32x4.add(a, add), slope));
@@ -71,6 +92,7 @@ export function storePairs(to: usize, step: usize, bias: f32, slope: f32, a: v12
   if (slope != 1) activatePairs(to, next, slope);
 }
 
+@inline
 function activatePairs(to: usize, next: usize, slope: f32): void {
   const a = activate(v128.load(to), slope);
   const b = activate(v128.load(to, 16), slope);

@@ -1,9 +1,8 @@
 /**
  * Direct convolution at stride 1 over planes with their halo: forward, and the input gradient with mirrored weights.
  *
- * A tile is four or six channels by two halves of 4 or 8 pixels: side by side in one row, or one below the other where a row has an
- * odd number of halves. A row's last half overlaps the one before it, so that nothing beyond the row is read or written;
- * its pixels are computed twice, with the same bits. Rows narrower than a vector are gathered pixel by pixel.
+ * A tile is four or six channels by two halves of 4 or 8 pixels; src/kernels/places.ts says where in a row, or in two, they lie. Rows
+ * narrower than a vector are gathered pixel by pixel.
  */
 
 import { Convolve, FIELDS, ONE, THREE, blockRows } from './convolve-block';
@@ -24,7 +23,7 @@ import {
 } from './generated/convolve';
 import { rowOf, viewOf } from './view';
 
-/** Block: source, target, {@link Convolve}, then the byte offset of each tap. */
+/** Block: source, target, {@link Convolve}, the byte offset of each tap, then places of tiles in one row and in two. */
 export function convolve(block: usize): void {
   const target = viewOf(block, 1);
   if (target.columns < 4) {
@@ -44,64 +43,46 @@ export function convolve(block: usize): void {
   }
 }
 
+/** Rows `start` to `end` of one sample and one block of channels. */
 function convolveStrip(block: usize, n: usize, channel: usize, rows: usize, start: usize, end: usize): void {
-  const source = viewOf(block, 0);
-  const target = viewOf(block, 1);
-  const half: usize = target.columns < 8 ? 4 : changetype<Convolve>(block + FIELDS).halfPixels;
-  const halves = (target.columns + half - 1) / half;
-  const bytes = half << 2;
-  const last = (target.columns - half) << 2;
-  for (let y = start; y < end; y++) {
-    const from = rowOf(source, n, 0, y);
-    const to = rowOf(target, n, channel, y);
-    for (let h: usize = 1; h < halves; h += 2) {
-      const x = (h - 1) * bytes;
-      const step = min(x + bytes, last) - x;
-      tile(block, channel, rows, half, from + x, step, to + x, step);
-    }
-    if (halves & 1 && !((y - start) & 1)) {
-      const paired = y + 1 < end;
-      tile(block, channel, rows, half, from + last, paired ? source.row : 0, to + last, paired ? target.row : 0);
-    }
-  }
-}
-
-function tile(block: usize, channel: usize, rows: usize, half: usize, from: usize, fromStep: usize, to: usize, toStep: usize): void {
+  const from = rowOf(viewOf(block, 0), n, 0, start);
+  const to = rowOf(viewOf(block, 1), n, channel, start);
+  const wide = changetype<Convolve>(block + FIELDS).halfPixels == 8;
   if (ASC_FEATURE_RELAXED_SIMD) {
     if (rows == 6) {
-      if (half == 8) sixRows16(block, channel, from, fromStep, to, toStep);
-      else sixRows8(block, channel, from, fromStep, to, toStep);
+      if (wide) sixRows16(block, channel, from, to, end - start);
+      else sixRows8(block, channel, from, to, end - start);
       return;
     }
   }
-  if (half == 8) fourRows16(block, channel, from, fromStep, to, toStep);
-  else fourRows8(block, channel, from, fromStep, to, toStep);
+  if (wide) fourRows16(block, channel, from, to, end - start);
+  else fourRows8(block, channel, from, to, end - start);
 }
 
-function fourRows8(block: usize, channel: usize, from: usize, fromStep: usize, to: usize, toStep: usize): void {
+function fourRows8(block: usize, channel: usize, from: usize, to: usize, height: usize): void {
   const taps = changetype<Convolve>(block + FIELDS).tile;
-  if (taps == THREE) three4x8(block, channel, from, fromStep, to, toStep);
-  else if (taps == ONE) one4x8(block, channel, from, fromStep, to, toStep);
-  else any4x8(block, channel, from, fromStep, to, toStep);
+  if (taps == THREE) three4x8(block, channel, from, to, height);
+  else if (taps == ONE) one4x8(block, channel, from, to, height);
+  else any4x8(block, channel, from, to, height);
 }
 
-function fourRows16(block: usize, channel: usize, from: usize, fromStep: usize, to: usize, toStep: usize): void {
+function fourRows16(block: usize, channel: usize, from: usize, to: usize, height: usize): void {
   const taps = changetype<Convolve>(block + FIELDS).tile;
-  if (taps == THREE) three4x16(block, channel, from, fromStep, to, toStep);
-  else if (taps == ONE) one4x16(block, channel, from, fromStep, to, toStep);
-  else any4x16(block, channel, from, fromStep, to, toStep);
+  if (taps == THREE) three4x16(block, channel, from, to, height);
+  else if (taps == ONE) one4x16(block, channel, from, to, height);
+  else any4x16(block, channel, from, to, height);
 }
 
-function sixRows8(block: usize, channel: usize, from: usize, fromStep: usize, to: usize, toStep: usize): void {
+function sixRows8(block: usize, channel: usize, from: usize, to: usize, height: usize): void {
   const taps = changetype<Convolve>(block + FIELDS).tile;
-  if (taps == THREE) three6x8(block, channel, from, fromStep, to, toStep);
-  else if (taps == ONE) one6x8(block, channel, from, fromStep, to, toStep);
-  else any6x8(block, channel, from, fromStep, to, toStep);
+  if (taps == THREE) three6x8(block, channel, from, to, height);
+  else if (taps == ONE) one6x8(block, channel, from, to, height);
+  else any6x8(block, channel, from, to, height);
 }
 
-function sixRows16(block: usize, channel: usize, from: usize, fromStep: usize, to: usize, toStep: usize): void {
+function sixRows16(block: usize, channel: usize, from: usize, to: usize, height: usize): void {
   const taps = changetype<Convolve>(block + FIELDS).tile;
-  if (taps == THREE) three6x16(block, channel, from, fromStep, to, toStep);
-  else if (taps == ONE) one6x16(block, channel, from, fromStep, to, toStep);
-  else any6x16(block, channel, from, fromStep, to, toStep);
+  if (taps == THREE) three6x16(block, channel, from, to, height);
+  else if (taps == ONE) one6x16(block, channel, from, to, height);
+  else any6x16(block, channel, from, to, height);
 }

@@ -13,7 +13,7 @@ export function sumOfLanes(v: v128): f64 {
 export function activate(v: v128, slope: f32): v128 {
   if (slope == 1) return v;
   const zero = f32x4.splat(0);
-  if (slope == 0) return f32x4.max(v, zero);
+  if (slope == 0) return v128.andnot(v, f32x4.le(v, zero));
   return v128.bitselect(v, f32x4.mul(v, f32x4.splat(slope)), f32x4.gt(v, zero));
 }
 

@@ -17,10 +17,10 @@ export interface ConvolveTile {
   readonly vectors: number;
 }
 
-const PARAMETERS = 'block: usize, channel: usize, from: usize, sourceStep: usize, to: usize, targetStep: usize';
+const PARAMETERS = 'block: usize, channel: usize, from: usize, to: usize, rows: usize';
 
 /** What a file of convolution tiles begins with. */
-export const CONVOLVE_IMPORTS = `import { Convolve, FIELDS, TAPS, biasOf, storePairs, storeSingles, weightsOf } from '../convolve-block';
+export const CONVOLVE_IMPORTS = `import { Convolve, FIELDS, Place, TAPS, biasOf, placesOf, storePairs, storeSingles, weightsOf } from '../convolve-block';
 import { multiplyAdd } from '../multiply-add';
 import { viewOf } from '../view';
 `;
@@ -31,29 +31,53 @@ export function tileName({ taps, rows, vectors }: ConvolveTile): string {
 }
 
 /**
- * Prints the function of a tile. Each sum runs input channel by input channel, in each one tap by tap, and begins anew after every
- * chunk of input channels; chunks are added in their order.
+ * Prints the function of a tile, which fills `rows` rows of the target with it, from the pixels at `from` and `to` on. Each sum runs input
+ * channel by input channel, in each one tap by tap, and begins anew after every chunk of input channels; chunks are added in their order.
  */
 export function convolveTile(tile: ConvolveTile): string {
-  const sums = sumNames(tile);
   return lines([
     `export function ${tileName(tile)}(${PARAMETERS}): void {`,
     '  const fields = changetype<Convolve>(block + FIELDS);',
-    '  const plane = viewOf(block, 0).plane;',
-    '  let w = weightsOf(block, channel);',
-    `  const end = w + fields.weightBytes * ${tile.rows};`,
+    '  const source = viewOf(block, 0);',
+    '  const target = viewOf(block, 1);',
+    '  const left = target.channels - channel;',
+    '  const slope = fields.slope;',
+    '  const plane = source.plane;',
+    '  const weights = weightsOf(block, channel);',
+    `  const end = weights + fields.weightBytes * ${tile.rows};`,
     `  const chunk = fields.chunkBytes * ${tile.rows};`,
-    ...WALKS[tile.taps].before,
-    ...sums.map((sum) => `  let total${sum} = f32x4.splat(0);`),
-    '  while (w != end) {',
-    '    const chunkEnd = min(w + chunk, end);',
-    ...sums.map((sum) => `    let sum${sum} = f32x4.splat(0);`),
-    ...WALKS[tile.taps].chunk(tile),
-    ...sums.map((sum) => `    total${sum} = f32x4.add(total${sum}, sum${sum});`),
+    '  while (rows != 0) {',
+    '    const pair = min<usize>(rows, 2);',
+    '    const placesEnd = placesOf(block, pair + 1);',
+    '    for (let at = placesOf(block, pair); at != placesEnd; at += offsetof<Place>()) {',
+    '      const place = changetype<Place>(at);',
+    ...sumsAt(tile).map((line) => `      ${line}`),
+    '    }',
+    '    rows -= pair;',
+    '    from += pair * source.row;',
+    '    to += pair * target.row;',
     '  }',
-    ...stores(tile),
     '}',
   ]);
+}
+
+/** The sums of the tile at one place, and their stores. */
+function sumsAt(tile: ConvolveTile): readonly string[] {
+  const sums = sumNames(tile);
+  return [
+    'let first = from + place.source;',
+    'const sourceStep = place.sourceStep;',
+    'let w = weights;',
+    ...WALKS[tile.taps].before,
+    ...sums.map((sum) => `let total${sum} = f32x4.splat(0);`),
+    'while (w != end) {',
+    '  const chunkEnd = min(w + chunk, end);',
+    ...sums.map((sum) => `  let sum${sum} = f32x4.splat(0);`),
+    ...WALKS[tile.taps].chunk(tile),
+    ...sums.map((sum) => `  total${sum} = f32x4.add(total${sum}, sum${sum});`),
+    '}',
+    ...stores(tile),
+  ];
 }
 
 /** How the taps of an input channel are walked over: what is set up once, and the work of one chunk of input channels. */
@@ -65,8 +89,11 @@ interface TapWalk {
 const WALKS: Readonly<Record<TapKind, TapWalk>> = {
   three: {
     before: [
-      '  let p0 = from + load<usize>(block + TAPS);',
-      '  const row = load<usize>(block + TAPS + 12) - load<usize>(block + TAPS);',
+      // Loads that nobody uses bring what a later tile wants into the innermost cache.
+      'const later = at + 2 * offsetof<Place>();',
+      'const ahead = later < placesEnd ? changetype<Place>(later).source - place.source : 0;',
+      'let p0 = first + load<usize>(block + TAPS);',
+      'const row = load<usize>(block + TAPS + 12) - load<usize>(block + TAPS);',
     ],
     chunk: (tile) => [
       '    while (w != chunkEnd) {',
@@ -77,7 +104,7 @@ const WALKS: Readonly<Record<TapKind, TapWalk>> = {
     ],
   },
   one: {
-    before: ['  let p = from + load<usize>(block + TAPS);', '  let q = p + sourceStep;'],
+    before: ['let p = first + load<usize>(block + TAPS);', 'let q = p + sourceStep;'],
     // Two input channels at a time, then the one that is left.
     chunk: (tile) => [
       `    while (w + ${tile.rows * 4} < chunkEnd) {`,
@@ -92,16 +119,16 @@ const WALKS: Readonly<Record<TapKind, TapWalk>> = {
     ],
   },
   any: {
-    before: ['  const taps = block + TAPS;', '  const tapsEnd = taps + (fields.tapCount << 2);'],
+    before: ['const taps = block + TAPS;', 'const tapsEnd = taps + (fields.tapCount << 2);'],
     chunk: (tile) => [
       '    while (w != chunkEnd) {',
       '      for (let tap = taps; tap < tapsEnd; tap += 4) {',
-      '        const p = from + load<usize>(tap);',
+      '        const p = first + load<usize>(tap);',
       '        const q = p + sourceStep;',
       ...products(tile, { halves: ['p', 'q'], pixel: 0, weight: 0 }),
       `        w += ${tile.rows * 4};`,
       '      }',
-      '      from += plane;',
+      '      first += plane;',
       '    }',
     ],
   },
@@ -111,6 +138,7 @@ function threeTaps(tile: ConvolveTile, row: number): readonly string[] {
   return [
     ...(row === 0 ? [] : [`      const p${row} = p${row - 1} + row;`]),
     `      const q${row} = p${row} + sourceStep;`,
+    `      load<u32>(p${row} + ahead);`,
     ...range(3).flatMap((tap) => products(tile, { halves: [`p${row}`, `q${row}`], pixel: tap, weight: 3 * row + tap })),
   ];
 }
@@ -147,12 +175,11 @@ function sumNames({ rows, vectors }: ConvolveTile): readonly string[] {
 function stores({ rows, vectors }: ConvolveTile): readonly string[] {
   const store = vectors === 2 ? 'storePairs' : 'storeSingles';
   return [
-    '  const target = viewOf(block, 1);',
-    '  const left = target.channels - channel;',
+    'const pixels = to + place.target;',
     ...range(rows).map((row) => {
       const totals = range(2 * vectors).map((v) => `total${row}_${v}`);
-      const place = `to + ${row} * target.plane, targetStep, biasOf(block, channel + ${row}), fields.slope`;
-      return `  if (left > ${row}) ${store}(${place}, ${totals.join(', ')});`;
+      const where = `pixels + ${row} * target.plane, place.targetStep, biasOf(block, channel + ${row}), slope`;
+      return `if (left > ${row}) ${store}(${where}, ${totals.join(', ')});`;
     }),
   ];
 }
