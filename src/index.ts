@@ -40,5 +40,6 @@ export { imageFormat } from './dataset/image/header.ts';
 export { imagePixels } from './dataset/image/image-pixels.ts';
 export { readImageFile } from './dataset/image/read-image-file.ts';
 export type { Fit } from './dataset/image/resample.ts';
+export { kernelRates } from './bench/rates-cache.ts';
 export { createEngine } from './kernels/wasm-engine.ts';
 export type { Engine } from './kernels/engine.ts';

@@ -2,10 +2,11 @@
 
 import type { NodeConfig, PeerAddress } from './job/node-config.ts';
 import { startNode, type Node } from './node.ts';
+import type { KernelRates } from './tensor/rates.ts';
 
 /** What the parent sends. */
 export type ParentMessage =
-  | { readonly kind: 'start'; readonly config: NodeConfig }
+  | { readonly kind: 'start'; readonly config: NodeConfig; readonly rates?: KernelRates }
   | { readonly kind: 'connect'; readonly peers: readonly PeerAddress[] };
 
 /** What the child answers. */
@@ -21,9 +22,10 @@ function tell(message: ChildMessage): void {
   if (process.connected) process.send?.(message, undefined, {}, () => {});
 }
 
-async function start(config: NodeConfig): Promise<void> {
+async function start(config: NodeConfig, rates?: KernelRates): Promise<void> {
   try {
-    node = await startNode(config, { log: (line) => tell({ kind: 'log', line }) });
+    const log = (line: string) => tell({ kind: 'log', line });
+    node = await startNode(config, { log, ...(rates ? { rates } : {}) });
     tell({ kind: 'listening', port: node.port });
   } catch (error) {
     tell({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) });
@@ -36,7 +38,7 @@ async function stop(): Promise<void> {
 }
 
 process.on('message', (message: ParentMessage) => {
-  if (message.kind === 'start') void start(message.config);
+  if (message.kind === 'start') void start(message.config, message.rates);
   else node?.connect(message.peers);
 });
 // The parent is gone, or wants us gone; the terminal's Ctrl-C reaches the parent too, which decides.

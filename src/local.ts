@@ -8,6 +8,7 @@ import { TransportError } from './errors.ts';
 import { NODE_ENVIRONMENT, NODE_FLAGS } from './footprint.ts';
 import type { NodeConfig } from './job/node-config.ts';
 import type { ChildMessage, ParentMessage } from './local-child.ts';
+import type { KernelRates } from './tensor/rates.ts';
 
 /** A child has this long to start its broker. */
 const START_MS = 30_000;
@@ -20,6 +21,8 @@ const LOOPBACK = '127.0.0.1';
 export interface LocalClusterOptions {
   readonly nodes: number;
   readonly cluster?: string;
+  /** What the kernels of this machine take, as each of its nodes says. */
+  readonly rates?: KernelRates;
   /** Lines of a node about its jobs. */
   readonly log?: (node: string, line: string) => void;
   /** A node ended that was not asked to. */
@@ -88,7 +91,7 @@ function threadsOf(nodes: number): number {
 
 type Part = Pick<NodeConfig, 'name' | 'cluster' | 'threads'>;
 
-function begin(child: ChildProcess, part: Part, { log }: LocalClusterOptions): Promise<LocalNode> {
+function begin(child: ChildProcess, part: Part, { log, rates }: LocalClusterOptions): Promise<LocalNode> {
   const { name } = part;
   return new Promise((resolve, reject) => {
     const fail = (why: string) => reject(new TransportError('nodeStart', `${name} did not start: ${why}`));
@@ -102,7 +105,8 @@ function begin(child: ChildProcess, part: Part, { log }: LocalClusterOptions): P
       else fail(message.reason);
     });
     const listen = { host: LOOPBACK, port: 0 };
-    send(child, { kind: 'start', config: { ...part, listen, peers: [], insecure: false } });
+    const config = { ...part, listen, peers: [], insecure: false };
+    send(child, { kind: 'start', config, ...(rates ? { rates } : {}) });
   });
 }
 

@@ -11,6 +11,7 @@ import { PROTOCOL_VERSION } from './protocol/version.ts';
 import type { Drive } from './session/context.ts';
 import { JobServer, type AcceptedRun } from './session/serve.ts';
 import type { Submission } from './session/submission.ts';
+import type { KernelRates } from './tensor/rates.ts';
 import { createMqttTransport, type MqttTransport } from './transport/mqtt.ts';
 import type { Bulletin } from './transport/transport.ts';
 import type { Wire } from './transport/wire.ts';
@@ -23,6 +24,8 @@ export interface NodeOptions {
   readonly drive?: Drive;
   /** Whether to try AVX2 by V8's revectorization, a flag of the whole process; by default on x64, unless MQTILE_REVECTORIZE is 0. */
   readonly revectorize?: boolean;
+  /** What this machine's kernels take, measured; peers hear of it, and plans are made by it. */
+  readonly rates?: KernelRates;
   /** Puts something between delivery and connections, e.g. faults. */
   readonly wrap?: (wire: Wire) => Wire;
 }
@@ -61,7 +64,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions = {}): 
     threads: config.threads ?? availableParallelism(),
     ...(revectorize === undefined ? {} : { revectorize }),
   });
-  const info = describeNode();
+  const info = describeNode(options.rates);
   try {
     const mqtt = await createMqttTransport({
       cluster,
@@ -145,12 +148,13 @@ function serveJobs({ config, options, engine, info, mqtt }: Parts, peers: readon
   });
 }
 
-function describeNode(): NodeInfo {
+function describeNode(kernels: KernelRates | undefined): NodeInfo {
   return {
     version: VERSION,
     protocol: PROTOCOL_VERSION,
     instance: randomBytes(8).toString('hex'),
     cores: availableParallelism(),
     memoryBytes: totalmem(),
+    ...(kernels ? { kernels } : {}),
   };
 }

@@ -1,6 +1,15 @@
 /** The nodes that run inside this process. They belong to the process, not to visual nodes. */
 
-import { InputError, jobOf, startNode, type AcceptedRun, type Node, type NodeConfig, type Submission } from 'mqtile';
+import {
+  InputError,
+  jobOf,
+  kernelRates,
+  startNode,
+  type AcceptedRun,
+  type Node,
+  type NodeConfig,
+  type Submission,
+} from 'mqtile';
 import type { ClusterNode } from '../cluster/cluster-node.ts';
 import type { DocumentListener } from '../cluster/listening.ts';
 import { JobWatch } from '../cluster/job-watch.ts';
@@ -108,7 +117,9 @@ export function leaseNode(config: NodeConfig, log: (line: string) => void): Leas
 /** V8's revectorization is a flag of the whole process, and experimental: not for the WebAssembly of others in this Node-RED. */
 async function startEmbedded(config: NodeConfig, log: (line: string) => void): Promise<EmbeddedNode> {
   const driver = new WiredDriver(config.name);
-  return new EmbeddedNode(await startNode(config, { log, drive: driver.drive, revectorize: false }), config, driver);
+  const rates = await kernelRates({ revectorize: false });
+  const node = await startNode(config, { log, drive: driver.drive, revectorize: false, rates });
+  return new EmbeddedNode(node, config, driver);
 }
 
 /** Ends all nodes that run in this process, used or not. Never rejects. */

@@ -82,7 +82,7 @@ const BACKWARD_PASSES: Partial<Record<KernelCall['kind'], StepPass>> = {
   denseWeights: 'weight gradient',
 };
 
-function passOf(phase: NamedPhase['name'], { kind }: KernelCall): StepPass {
+export function passOf(phase: NamedPhase['name'], { kind }: KernelCall): StepPass {
   return phase === 'backward' ? (BACKWARD_PASSES[kind] ?? 'input gradient') : phase;
 }
 

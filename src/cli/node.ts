@@ -6,6 +6,7 @@ import {
   InputError,
   daemonSocket,
   isLoopback,
+  kernelRates,
   parseNodeConfig,
   restartSmall,
   socketPlace,
@@ -75,7 +76,7 @@ async function run(args: readonly string[]): Promise<number> {
 async function start(file: string, config: NodeConfig, log: (line: string) => void): Promise<Node> {
   const socket = daemonSocket(config, await socketPlace()) ?? null;
   try {
-    return await startNode({ ...config, socket }, { log });
+    return await startNode({ ...config, socket }, { log, rates: await kernelRates() });
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     const key = socket !== null && error.message.includes(socket) ? 'socket' : 'listen';

@@ -8,6 +8,7 @@ import {
   Operator,
   RunError,
   checkJob,
+  kernelRates,
   socketPathOf,
   startLocalCluster,
   type Submission,
@@ -88,7 +89,8 @@ async function trainLocally(submission: Submission, count: number, view: TrainVi
     view.say(`replacing the checkpoints of an earlier run in ${relative('', job.checkpoint.directory)}`);
   const exited = Promise.withResolvers<string>();
   const onExit = (node: string, how: string) => exited.resolve(`lost ${node}: it ended (${how})`);
-  await using cluster = await startLocalCluster({ nodes: count, onExit });
+  const rates = job.mode === 'fast' ? await kernelRates() : undefined;
+  await using cluster = await startLocalCluster({ nodes: count, onExit, ...(rates ? { rates } : {}) });
   view.cluster(cluster);
   const url = `mqtt://127.0.0.1:${cluster.nodes[0]!.port}`;
   try {

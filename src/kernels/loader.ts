@@ -1,5 +1,6 @@
 /** Loader: the compiled kernels, as a module that every thread instantiates over the memory it is given. */
 
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 
 import { KernelError } from '../errors.ts';
@@ -63,6 +64,12 @@ export async function loadKernels(url: URL = STRICT_URL): Promise<WebAssembly.Mo
   });
   checkBuild(module);
   return module;
+}
+
+/** Names the kernels of a mode by their bytes: 16 hexadecimal digits. @throws {KernelError} `kernelsMissing` */
+export async function buildHash(mode: KernelMode): Promise<string> {
+  const bytes = await readBuild(mode === 'fast' ? FAST_URL : STRICT_URL);
+  return createHash('sha256').update(bytes).digest('hex').slice(0, 16);
 }
 
 async function readBuild(url: URL): Promise<Uint8Array<ArrayBuffer>> {

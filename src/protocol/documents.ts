@@ -1,5 +1,6 @@
 /** The JSON documents that nodes say about themselves, and the checks on what others say. */
 
+import { parseKernelRates, type KernelRates } from '../tensor/rates.ts';
 import { isIdentity } from './bytes.ts';
 
 /** `node/<node>/info`. */
@@ -12,6 +13,8 @@ export interface NodeInfo {
   readonly instance: string;
   readonly cores: number;
   readonly memoryBytes: number;
+  /** What its kernels take, where it has measured it. */
+  readonly kernels?: KernelRates;
 }
 
 const NODE_STATES = ['online', 'training', 'paused', 'offline'] as const;
@@ -83,7 +86,8 @@ export function parseNodeInfo(document: unknown): NodeInfo | undefined {
   const { version, protocol, instance, cores, memoryBytes } = document;
   if (typeof version !== 'string' || typeof instance !== 'string' || instance === '') return undefined;
   if (typeof protocol !== 'number' || typeof cores !== 'number' || typeof memoryBytes !== 'number') return undefined;
-  return { version, protocol, instance, cores, memoryBytes };
+  const kernels = parseKernelRates(document['kernels']);
+  return { version, protocol, instance, cores, memoryBytes, ...(kernels ? { kernels } : {}) };
 }
 
 /** Reads a node's `state` document; undefined when it is not one. */

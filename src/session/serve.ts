@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { InputError, RunError } from '../errors.ts';
 import { naming } from '../job/schema.ts';
-import type { Member } from '../protocol/documents.ts';
+import type { Member, NodeInfo } from '../protocol/documents.ts';
 import { jobTopic, memberTopic, requestTopic, responseTopic } from '../protocol/topics.ts';
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
 import { kernelsOfRun } from '../training/checkpoint/read.ts';
@@ -157,10 +157,15 @@ export class JobServer {
       await new Promise((resolve) => setTimeout(resolve, 50));
       this.#refuseForeign();
     }
-    return [
-      { name, instance: info.instance },
-      ...peers().map((peer) => ({ name: peer, instance: peerInfo(peer)!.instance })),
+    const infos: readonly (readonly [name: string, NodeInfo])[] = [
+      [name, info],
+      ...peers().map((peer) => [peer, peerInfo(peer)!] as const),
     ];
+    return infos.map(([node, { instance, kernels }]) => ({
+      name: node,
+      instance,
+      ...(kernels ? { rates: kernels } : {}),
+    }));
   }
 
   /** Peers that are there and of another version need not be waited for. */

@@ -6,11 +6,19 @@ import { chooseKernels, resumedKernels, type KernelRecord } from '../planner/ker
 import { makePlan } from '../planner/make-plan.ts';
 import type { Plan } from '../planner/plan.ts';
 import type { Job } from '../job/job.ts';
+import { TYPICAL_RATES, parseKernelRates, type KernelRates } from '../tensor/rates.ts';
 import { jsonHash } from '../training/checkpoint/hash.ts';
 import { kernelRecordSchema } from '../training/checkpoint/manifest.ts';
 import { submissionSchema } from './submission.ts';
 
 const identity = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
+
+const memberSchema = v.object({
+  name: v.string(),
+  instance: v.string(),
+  /** Its kernels', as the submitter knew them: every member makes its plan by these. */
+  rates: v.optional(v.pipe(v.unknown(), v.transform(parseKernelRates))),
+});
 
 const specSchema = v.object({
   run: identity,
@@ -18,7 +26,7 @@ const specSchema = v.object({
   version: v.string(),
   submitter: v.string(),
   /** By rank. A node that was started anew has another instance and is not meant. */
-  members: v.pipe(v.array(v.object({ name: v.string(), instance: v.string() })), v.minLength(1)),
+  members: v.pipe(v.array(memberSchema), v.minLength(1)),
   submission: submissionSchema,
   /** Of a run that is gone on with. */
   record: v.optional(kernelRecordSchema),
@@ -52,6 +60,8 @@ export function planHashOf(job: Job, plan: Plan): string {
 
 /** What decides a plan's kernels, beside the job. */
 interface KernelGrounds {
+  /** By rank; {@link TYPICAL_RATES} where a device has measured none. */
+  readonly rates?: readonly (KernelRates | undefined)[];
   /** What computed the run that is gone on with. */
   readonly record?: KernelRecord | undefined;
 }
@@ -60,17 +70,20 @@ interface KernelGrounds {
  * The plan of a job for these devices.
  * @throws {InputError} of `makePlan`; `checkpointMode`
  */
-export function planOf(job: Job, devices: readonly string[], { record }: KernelGrounds = {}): Plan {
-  const chosen = chooseKernels(job.mode, devices.length);
-  const kernels = record ? resumedKernels(record, devices, chosen) : chosen;
-  return makePlan(job.model, devices, { batch: job.batch, request: job.plan, kernels });
+export function planOf(job: Job, devices: readonly string[], { rates, record }: KernelGrounds = {}): Plan {
+  const plan = makePlan(job.model, devices, { batch: job.batch, request: job.plan });
+  const known = devices.map((_, rank) => rates?.[rank] ?? TYPICAL_RATES);
+  const chosen = job.mode === 'strict' ? plan.kernels : chooseKernels(job.model, plan.stages, known);
+  return { ...plan, kernels: record ? resumedKernels(record, devices, chosen) : chosen };
 }
 
 /** The plan of a run, as every member makes it. @throws {InputError} as {@link planOf} */
 export function planOfSpec(job: Job, spec: Pick<Spec, 'members' | 'record'>): Plan {
+  const { members, record } = spec;
+  const rates = members.map((member) => member.rates);
   return planOf(
     job,
-    spec.members.map(({ name }) => name),
-    spec,
+    members.map(({ name }) => name),
+    { rates, record },
   );
 }

@@ -1,13 +1,21 @@
 import test from 'ava';
-import { algorithmsOf, kernelsAt, resumedKernels, type KernelRecord } from '../../src/planner/kernels.ts';
-import type { Conv2d } from '../../src/model/layers.ts';
+import type { Conv2d, Model } from '../../src/model/layers.ts';
+import {
+  algorithmsOf,
+  chooseKernels,
+  kernelsAt,
+  resumedKernels,
+  type KernelRecord,
+} from '../../src/planner/kernels.ts';
+import { makePlan } from '../../src/planner/make-plan.ts';
 import type { ConvolutionAlgorithms, KernelPlan } from '../../src/planner/plan.ts';
+import { TYPICAL_RATES, type ConvolutionCost, type KernelRates, type PassRates } from '../../src/tensor/rates.ts';
 
-const PASSES: ConvolutionAlgorithms = { forward: 'winograd', inputGradient: 'direct', weightGradient: 'winograd' };
+const CHOSEN: ConvolutionAlgorithms = { forward: 'winograd', inputGradient: 'direct', weightGradient: 'winograd' };
 
 const RECORD: KernelRecord = {
   devices: ['pi1', 'pi2'],
-  kernels: { mode: 'fast', wide: [true, false], convolutions: { conv1: PASSES } },
+  kernels: { mode: 'fast', wide: [true, false], convolutions: { conv1: CHOSEN } },
 };
 
 const CONVOLUTION: Conv2d = {
@@ -25,7 +33,7 @@ test('whoever goes on with a run has its algorithms, and devices of the same nam
   t.deepEqual(resumedKernels(RECORD, ['pi2', 'pi9', 'pi1'], chosen), {
     mode: 'fast',
     wide: [false, false, true],
-    convolutions: { conv1: PASSES },
+    convolutions: { conv1: CHOSEN },
   });
 });
 
@@ -44,7 +52,7 @@ test('a run of one mode is not gone on with in the other', (t) => {
 test('the kernels of a device are those of its rank, and what the plan does not name is direct', (t) => {
   t.deepEqual(kernelsAt(RECORD.kernels, 1), { mode: 'fast', wide: false });
   t.deepEqual(kernelsAt({ mode: 'strict' }, 1), { mode: 'strict' });
-  t.deepEqual(algorithmsOf(RECORD.kernels, CONVOLUTION), PASSES);
+  t.deepEqual(algorithmsOf(RECORD.kernels, CONVOLUTION), CHOSEN);
   const direct = { forward: 'direct', inputGradient: 'direct', weightGradient: 'direct' };
   t.deepEqual(algorithmsOf(RECORD.kernels, { ...CONVOLUTION, name: 'conv2' }), direct);
   t.deepEqual(algorithmsOf({ mode: 'strict' }, CONVOLUTION), direct);
@@ -62,4 +70,69 @@ test('only 3x3 convolutions without stride, dilation and groups have another alg
     const { forward, inputGradient, weightGradient } = algorithmsOf(RECORD.kernels, { ...CONVOLUTION, ...other });
     t.deepEqual([forward, inputGradient, weightGradient], ['direct', 'direct', 'direct'], JSON.stringify(other));
   }
+});
+
+/** Two 3x3 convolutions, and one of another kind between them. */
+const MODEL: Model = {
+  name: 'chain',
+  input: [3, 32, 32],
+  layers: [
+    { ...CONVOLUTION, name: 'first', filters: 64 },
+    { ...CONVOLUTION, name: 'other', filters: 64, kernel: 1, padding: 0 },
+    { ...CONVOLUTION, name: 'last', filters: 64 },
+  ],
+  loss: 'meanSquares',
+};
+
+const DIRECT: ConvolutionAlgorithms = { forward: 'direct', inputGradient: 'direct', weightGradient: 'direct' };
+
+/** Rates of all passes alike. */
+function rates(wide: boolean, of: (pass: PassRates) => PassRates): KernelRates {
+  const { forward, inputGradient, weightGradient } = TYPICAL_RATES;
+  return { wide, forward: of(forward), inputGradient: of(inputGradient), weightGradient: of(weightGradient) };
+}
+
+/** Rates whose transforms cost so many times the typical ones, and everything so many times that. */
+function transforming(factor: number, wide = true, slowness = 1): KernelRates {
+  const times = ({ product, source, target, weights }: ConvolutionCost, more: number): ConvolutionCost => ({
+    product: slowness * product,
+    source: slowness * more * source,
+    target: slowness * more * target,
+    weights: slowness * more * weights,
+  });
+  return rates(wide, ({ direct, winograd }) => ({ direct: times(direct, 1), winograd: times(winograd, factor) }));
+}
+
+function choice(devices: readonly KernelRates[]) {
+  const names = devices.map((_, rank) => `pi${rank + 1}`);
+  const { stages } = makePlan(MODEL, names, { batch: 4, request: { grid: [1, devices.length] } });
+  return chooseKernels(MODEL, stages, devices);
+}
+
+test('where transforms cost nothing 3x3 convolutions go by Winograd, where they cost much directly, and others have no choice', (t) => {
+  const cheap = choice([transforming(0)]);
+  t.deepEqual(Object.keys(cheap.convolutions), ['first', 'last']);
+  t.is(cheap.convolutions['last']!.forward, 'winograd');
+  t.is(cheap.convolutions['last']!.inputGradient, 'winograd');
+  t.deepEqual(choice([transforming(1000)]), {
+    mode: 'fast',
+    wide: [true],
+    convolutions: { first: DIRECT, last: DIRECT },
+  });
+});
+
+test('nobody computes the gradient of the images, so it has no algorithm but the direct one', (t) => {
+  t.is(choice([transforming(0)]).convolutions['first']!.inputGradient, 'direct');
+});
+
+test('the slowest device of a layer decides for all, and each device has tiles of its own', (t) => {
+  const chosen = choice([transforming(0), transforming(1000, false, 10), transforming(0)]);
+  t.deepEqual(chosen, { mode: 'fast', wide: [true, false, true], convolutions: { first: DIRECT, last: DIRECT } });
+});
+
+test('a device that owns nothing of a stage has no say in it', (t) => {
+  const stages = [{ layers: [0, 3], partition: 'single' }] as const;
+  const plan = makePlan(MODEL, ['pi1', 'pi2'], { batch: 4, request: { stages } });
+  const { convolutions } = chooseKernels(MODEL, plan.stages, [transforming(0), transforming(1000)]);
+  t.is(convolutions['last']!.forward, 'winograd');
 });

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { parseMember, parseNodeInfo, parseNodeState } from '../../src/protocol/documents.ts';
+import { TYPICAL_RATES } from '../../src/tensor/rates.ts';
 
 const INFO = { version: '1.0.0', protocol: 1, instance: 'abc', cores: 4, memoryBytes: 1e9 };
 
@@ -7,6 +8,22 @@ test('a node info is read, and what is not one is not', (t) => {
   t.deepEqual(parseNodeInfo({ ...INFO, more: true }), INFO);
   for (const wrong of [null, 'text', [], {}, { ...INFO, instance: '' }, { ...INFO, protocol: '1' }]) {
     t.is(parseNodeInfo(wrong), undefined);
+  }
+});
+
+test('the rates of a node are read where they are whole', (t) => {
+  const document = JSON.parse(JSON.stringify({ ...INFO, kernels: TYPICAL_RATES })) as object;
+  t.deepEqual(parseNodeInfo(document), { ...INFO, kernels: TYPICAL_RATES });
+  const { forward, ...rest } = TYPICAL_RATES;
+  const winograd = { ...forward.winograd, product: -1 };
+  for (const kernels of [
+    null,
+    {},
+    rest,
+    { ...TYPICAL_RATES, wide: 1 },
+    { ...rest, forward: { ...forward, winograd } },
+  ]) {
+    t.deepEqual(parseNodeInfo({ ...INFO, kernels }), INFO);
   }
 });
 
