@@ -1,6 +1,6 @@
 import test from 'ava';
 import { createEngine } from '../../src/kernels/wasm-engine.ts';
-import type { Conv2d, Model } from '../../src/model/layers.ts';
+import type { Model } from '../../src/model/layers.ts';
 import { zooModel } from '../../src/model/zoo.ts';
 import { makePlan } from '../../src/planner/make-plan.ts';
 import type { Algorithm, ConvolutionAlgorithms, KernelPlan } from '../../src/planner/plan.ts';
@@ -33,15 +33,8 @@ interface Outcome {
 
 function fast(model: Model, wide: boolean, algorithm: Algorithm): KernelPlan {
   const every: ConvolutionAlgorithms = { forward: algorithm, inputGradient: algorithm, weightGradient: algorithm };
-  const suited = model.layers.filter(
-    (layer): layer is Conv2d =>
-      layer.kind === 'conv2d' &&
-      layer.kernel === 3 &&
-      layer.stride === 1 &&
-      (layer.groups ?? 1) === 1 &&
-      (layer.dilation ?? 1) === 1,
-  );
-  return { mode: 'fast', wide: [wide], convolutions: Object.fromEntries(suited.map(({ name }) => [name, every])) };
+  const names = model.layers.flatMap((layer) => (layer.kind === 'conv2d' ? [layer.name] : []));
+  return { mode: 'fast', wide: [wide], convolutions: Object.fromEntries(names.map((name) => [name, every])) };
 }
 
 async function takeStep({ model, samples, seed }: Network, kernels: KernelPlan, exact: UntiledStep): Promise<Outcome> {

@@ -1,9 +1,10 @@
 /** Runs the programs of all ranks in lockstep, moving messages by copying bytes: the pure core, with no transport under it. */
 
 import { createReferenceEngine } from '../../src/kernels/reference/engine.ts';
-import type { Arena, ArenaKernels, Engine, Submission } from '../../src/kernels/engine.ts';
+import type { Arena, Engine, Submission } from '../../src/kernels/engine.ts';
 import type { Model } from '../../src/model/layers.ts';
 import { initialParameters } from '../../src/model/init.ts';
+import { kernelsAt } from '../../src/planner/kernels.ts';
 import { METRICS, type Plan } from '../../src/planner/plan.ts';
 import { compileProgram } from '../../src/program/compile.ts';
 import type { Message } from '../../src/program/messages.ts';
@@ -70,7 +71,7 @@ export async function createLockstep(options: LockstepOptions): Promise<Lockstep
       writers: [0],
       variants,
     });
-    const arena = await engine.allocate(program.arenaBytes, arenaKernels(plan, rank));
+    const arena = await engine.allocate(program.arenaBytes, kernelsAt(plan.kernels, rank));
     devices.push({ program, arena, observe: options.observe, submissions: new Map() });
   }
   const values = initialParameters(model, 1);
@@ -102,11 +103,6 @@ export async function createLockstep(options: LockstepOptions): Promise<Lockstep
     },
     poison: () => devices.forEach(poison),
   };
-}
-
-/** The kernels that a plan wants of a device's arena. */
-export function arenaKernels({ kernels }: Plan, rank: number): ArenaKernels {
-  return kernels.mode === 'strict' ? kernels : { mode: kernels.mode, wide: kernels.wide[rank]! };
 }
 
 /** Noise pixels, image after image, and labels below the number of outputs. */

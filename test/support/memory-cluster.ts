@@ -6,6 +6,7 @@ import type { Dataset } from '../../src/dataset/dataset.ts';
 import type { Arena, Engine } from '../../src/kernels/engine.ts';
 import { initialParameters } from '../../src/model/init.ts';
 import type { Model } from '../../src/model/layers.ts';
+import { kernelsAt } from '../../src/planner/kernels.ts';
 import { makePlan } from '../../src/planner/make-plan.ts';
 import type { KernelPlan, Plan, PlanRequest } from '../../src/planner/plan.ts';
 import { compileProgram } from '../../src/program/compile.ts';
@@ -21,7 +22,6 @@ import type { Faults } from '../../src/transport/faults.ts';
 import { createMemoryNetwork, type MemoryNode } from '../../src/transport/memory.ts';
 import type { SessionTiming } from '../../src/transport/session.ts';
 import type { Session, SessionStatistics } from '../../src/transport/transport.ts';
-import { arenaKernels } from './lockstep.ts';
 
 export interface ClusterOptions {
   readonly model: Model;
@@ -163,7 +163,7 @@ async function openMember(options: ClusterOptions, { plan, rank, node, snapshots
     writers: options.writers ?? [0],
     variants: variantsOf(schedule),
   });
-  const arena = await options.engine(rank).allocate(program.arenaBytes, arenaKernels(plan, rank));
+  const arena = await options.engine(rank).allocate(program.arenaBytes, kernelsAt(plan.kernels, rank));
   const session = node.transport.open({
     job: 'test',
     run: '0123456789abcdef',
