@@ -18,7 +18,7 @@ import { FLOAT_BYTES, type View } from '../tensor/view.ts';
 import { WORD_BYTES, float32, float64, joinRows, room, viewWords } from './block.ts';
 import { applyTo, type PerCall } from './per-call.ts';
 import { tilePlaces } from './places.ts';
-import { productOf, transformWeightsBlock, winogradBlock } from './encode-winograd.ts';
+import { transformWeightsBlock, winogradBlock } from './encode-winograd.ts';
 
 /** Opcodes; the same as in assembly/index.ts. */
 const OPCODES: { readonly [Kind in KernelCall['kind']]: number } = {
@@ -143,7 +143,7 @@ const BLOCKS: PerCall<readonly number[]> = {
     return [...viewsWords(call.source, call.gradient), ...fields, ...tapPairs(call)];
   },
   transformWeights: transformWeightsBlock,
-  convolveWinograd: (call) => winogradBlock(call, convolveBlock(productOf(call), VECTOR_PIXELS), false),
+  convolveWinograd: (call) => winogradBlock(call, false),
 };
 
 /** The same where the engine makes one register of two vectors side by side. */
@@ -151,7 +151,7 @@ const WIDE_BLOCKS: PerCall<readonly number[]> = {
   ...BLOCKS,
   convolve: (call) => convolveBlock(call, 2 * VECTOR_PIXELS),
   convolveWeights: (call) => convolveWeightsBlock(call, true),
-  convolveWinograd: (call) => winogradBlock(call, convolveBlock(productOf(call), 2 * VECTOR_PIXELS), true),
+  convolveWinograd: (call) => winogradBlock(call, true),
 };
 
 function viewsWords(...views: readonly View[]): readonly number[] {

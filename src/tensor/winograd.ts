@@ -105,7 +105,7 @@ export interface WinogradLayout {
 /** The working memory of a convolution of `columns` input channels to the channels of `target`. */
 export function winogradLayout(columns: number, target: View): WinogradLayout {
   const tiles = Math.min(BLOCK_TILES, Math.ceil(tilesOf(target) / TILE_GROUP) * TILE_GROUP);
-  const rows = Math.min(BLOCK_ROWS, target.extent[1]);
+  const rows = Math.min(BLOCK_ROWS, Math.ceil(target.extent[1] / ROW_BLOCK) * ROW_BLOCK);
   const tight = lines((tiles + TILE_GROUP) * FLOAT_BYTES);
   const rowBytes = (tight / LINE_BYTES) % 2 === 0 ? tight + LINE_BYTES : tight;
   const valueStride = columns * rowBytes + LINE_BYTES;

@@ -89,21 +89,25 @@ function copyRows(from: usize, step: usize, rows: usize, columns: usize, to: usi
 /** Bᵀ down the columns. The last vector overlaps the one before it, so that nothing beyond the last pixel is read. */
 function columnsOf(from: usize, step: usize, pixels: usize, to: usize, wide: u32): void {
   const last = (pixels - 4) << 2;
-  let x: usize = 0;
-  if (wide) for (; x + 16 <= last; x += 32) inputColumns8(from + x, step, to + x, PIXELS);
-  for (; x < last; x += 16) inputColumns4(from + x, step, to + x, PIXELS);
-  inputColumns4(from + last, step, to + last, PIXELS);
+  const pairs = wide ? (last + 16) >> 5 : 0;
+  const x = pairs << 5;
+  if (pairs) inputColumns8(from, step, to, PIXELS, pairs);
+  if (x < last) inputColumns4(from + x, step, to + x, PIXELS, (last - x + 15) >> 4);
+  inputColumns4(from + last, step, to + last, PIXELS, 1);
 }
 
 /** Bᵀ along the six rows, tiles side by side. */
 function rowsOf(from: usize, tiles: Tiles, count: usize, to: usize): void {
-  const bytes = ((count + 7) & ~7) << 2;
+  const vectors = (count + 3) >> 2;
+  const pairs = tiles.wide ? vectors >> 1 : 0;
+  const left = vectors - 2 * pairs;
+  const skip = pairs << 5;
   let quarters = from + 6 * PIXELS;
   const step = tiles.frequency;
   for (let i = 0; i < 6; i++, from += PIXELS, quarters += 4 * QUARTER, to += 6 * step) {
-    quarter(from, quarters, bytes);
-    if (tiles.wide) for (let t: usize = 0; t < bytes; t += 32) inputRows8(quarters + t, QUARTER, to + t, step);
-    else for (let t: usize = 0; t < bytes; t += 16) inputRows4(quarters + t, QUARTER, to + t, step);
+    quarter(from, quarters, vectors << 4);
+    if (pairs) inputRows8(quarters, QUARTER, to, step, pairs);
+    if (left) inputRows4(quarters + skip, QUARTER, to + skip, step, left);
   }
 }
 

@@ -39,18 +39,21 @@ export function transformOutput(target: View, tiles: Tiles, from: usize, frequen
 
 /** Products to 4x4 rows: output row r, every fourth column from c on, at number r * 4 + c behind the working memory of the first step. */
 function transformRows(tiles: Tiles, from: usize, frequency: usize, count: usize): void {
-  const bytes = ((count + 7) & ~7) << 2;
+  const vectors = (count + 3) >> 2;
+  const pairs = tiles.wide ? vectors >> 1 : 0;
+  const left = vectors - 2 * pairs;
+  const skip = pairs << 5;
   const middle = tiles.scratch;
   for (let j: usize = 0; j < 6; j++, from += frequency) {
     const to = middle + j * QUARTER;
-    if (tiles.wide) for (let t: usize = 0; t < bytes; t += 32) outputs8(from + t, 6 * frequency, to + t, 6 * QUARTER);
-    else for (let t: usize = 0; t < bytes; t += 16) outputs4(from + t, 6 * frequency, to + t, 6 * QUARTER);
+    if (pairs) outputs8(from, 6 * frequency, to, 6 * QUARTER, pairs);
+    if (left) outputs4(from + skip, 6 * frequency, to + skip, 6 * QUARTER, left);
   }
   for (let r: usize = 0; r < 4; r++) {
     const at = middle + 6 * r * QUARTER;
     const to = middle + (24 + 4 * r) * QUARTER;
-    if (tiles.wide) for (let t: usize = 0; t < bytes; t += 32) outputs8(at + t, QUARTER, to + t, QUARTER);
-    else for (let t: usize = 0; t < bytes; t += 16) outputs4(at + t, QUARTER, to + t, QUARTER);
+    if (pairs) outputs8(at, QUARTER, to, QUARTER, pairs);
+    if (left) outputs4(at + skip, QUARTER, to + skip, QUARTER, left);
   }
 }
 

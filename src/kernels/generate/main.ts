@@ -10,6 +10,7 @@ import { DOTS_IMPORTS, dotsTile } from './dots-tile.ts';
 import { GRADIENT_IMPORTS, chunkConstants, gradientTile, type GradientTile } from './gradient-tile.ts';
 import { GATHER_IMPORTS, gatherTile } from './gather-tile.ts';
 import { PEAK_IMPORTS, peak, peakFlops } from './peak.ts';
+import { PRODUCT_IMPORTS, productTile, type ProductTile } from './product-tile.ts';
 import { WINOGRAD_IMPORTS, inputColumns, inputRows, kernels, outputs } from './winograd.ts';
 
 const DIRECTORY = new URL('../assembly/generated/', import.meta.url);
@@ -37,6 +38,8 @@ const GRADIENT_TILES: readonly GradientTile[] = [
   { planes: 6, pairs: 2, wide: true },
 ];
 
+const PRODUCT_TILES: readonly ProductTile[] = [6, 4].flatMap((rows) => [4, 2].map((vectors) => ({ rows, vectors })));
+
 const NOTICE = '/** Written by src/kernels/generate/main.ts. */\n';
 
 function write(name: string, imports: string, functions: readonly string[]): void {
@@ -49,6 +52,7 @@ write('gather.ts', GATHER_IMPORTS, [4, 6].map(gatherTile));
 write('dots.ts', DOTS_IMPORTS, [dotsTile({ a: 4, b: 2 })]);
 write('gradients.ts', GRADIENT_IMPORTS, [chunkConstants(), ...GRADIENT_TILES.map(gradientTile)]);
 write('peak.ts', PEAK_IMPORTS, [peakFlops(), ...[false, true].map(peak)]);
+write('products.ts', PRODUCT_IMPORTS, PRODUCT_TILES.map(productTile));
 write('winograd.ts', WINOGRAD_IMPORTS, [
   ...[1, 2].flatMap((vectors) => [inputColumns(vectors), inputRows(vectors), outputs(vectors)]),
   kernels(4),

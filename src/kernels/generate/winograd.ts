@@ -68,9 +68,12 @@ const OUTPUT: Transform = {
   ],
 };
 
-const PARAMETERS = 'from: usize, fromStep: usize, to: usize, toStep: usize';
+const PARAMETERS = 'from: usize, fromStep: usize, to: usize, toStep: usize, count: usize';
 
-/** Prints `name<values side by side>`: loads the inputs at the given addresses and stores the outputs `toStep` bytes apart. */
+/**
+ * Prints `name<values side by side>`, which does so `count` times: loads the inputs at the given addresses and stores the outputs
+ * `toStep` bytes apart. Each address is computed once, so that engines see that vectors lie side by side.
+ */
 function pass(name: string, vectors: number, transform: Transform, addresses: readonly string[]): string {
   const parts = range(vectors).map((v) => {
     const inputs = transform.inputs.map((input) => `${input}_${v}`);
@@ -78,20 +81,24 @@ function pass(name: string, vectors: number, transform: Transform, addresses: re
   });
   return lines([
     `export function ${name}${4 * vectors}(${PARAMETERS}): void {`,
-    ...addresses.flatMap((address, k) =>
-      parts.map(({ inputs }, v) => `  const ${inputs[k]!} = v128.load(${address}, ${v * 16});`),
-    ),
+    `  for (; count != 0; count--, from += ${16 * vectors}, to += ${16 * vectors}) {`,
+    ...addresses.flatMap((address, k) => [
+      `  const from${k} = ${address};`,
+      ...parts.map(({ inputs }, v) => `  const ${inputs[k]!} = v128.load(from${k}, ${v * 16});`),
+    ]),
     ...parts.flatMap(({ steps }) => steps),
-    ...transform.outputs.flatMap((_, k) =>
-      parts.map(({ outputs }, v) => `  v128.store(to + ${k} * toStep, ${outputs[k]!}, ${v * 16});`),
-    ),
+    ...transform.outputs.flatMap((_, k) => [
+      `  const to${k} = ${k === 0 ? 'to' : `to${k - 1} + toStep`};`,
+      ...parts.map(({ outputs }, v) => `  v128.store(to${k}, ${outputs[k]!}, ${v * 16});`),
+    ]),
+    '  }',
     '}',
   ]);
 }
 
 /** Rows that lie `fromStep` bytes apart. */
 function rowAddresses(count: number): readonly string[] {
-  return range(count).map((k) => `from + ${k} * fromStep`);
+  return range(count).map((k) => (k === 0 ? 'from' : `from${k - 1} + fromStep`));
 }
 
 /** Prints Bᵀ down the columns: six rows, `fromStep` bytes apart, to six rows, `toStep` bytes apart. */
@@ -104,7 +111,7 @@ export function inputColumns(vectors: number): string {
  * pixel of a tile are the first and second one of the next tile.
  */
 export function inputRows(vectors: number): string {
-  return pass('inputRows', vectors, INPUT, [...rowAddresses(4), 'from + 4', 'from + fromStep + 4']);
+  return pass('inputRows', vectors, INPUT, [...rowAddresses(4), 'from + 4', 'from1 + 4']);
 }
 
 /** Prints Aᵀ: six rows, `fromStep` bytes apart, to four rows, `toStep` bytes apart. */
