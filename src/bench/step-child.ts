@@ -5,13 +5,14 @@ import { instantiate } from '../kernels/instantiate.ts';
 import { loadBuild, type KernelMode } from '../kernels/loader.ts';
 import { MqtileError } from '../errors.ts';
 import type { Algorithm, KernelPlan } from '../planner/plan.ts';
+import type { KernelRates } from '../tensor/rates.ts';
 import { measurePeak } from './peak.ts';
 import { profileStep, type Profile } from './step-profile.ts';
 import { openStep, type StepSetup, type StepSubject } from './step-subject.ts';
 
 /** What the parent asks, one thing at a time. */
 export type Question =
-  | { readonly ask: 'open'; readonly setup: StepSetup }
+  | { readonly ask: 'open'; readonly setup: StepSetup; readonly rates?: KernelRates | undefined }
   | { readonly ask: 'peak'; readonly mode: KernelMode }
   | { readonly ask: 'memory' }
   | { readonly ask: 'steps'; readonly count: number }
@@ -43,7 +44,7 @@ let subject: StepSubject;
 async function answerTo(question: Question): Promise<Answers[keyof Answers]> {
   switch (question.ask) {
     case 'open': {
-      subject = await openStep(question.setup);
+      subject = await openStep(question.setup, question.rates);
       return { arenaBytes: subject.program.arenaBytes, algorithm: algorithmsOf(subject.plan.kernels) };
     }
     case 'peak': {

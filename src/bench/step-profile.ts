@@ -2,9 +2,11 @@
 
 import type { Layer, Model } from '../model/layers.ts';
 import { activationShapes } from '../model/shapes.ts';
-import type { Plan } from '../planner/plan.ts';
+import { algorithmsOf } from '../planner/kernels.ts';
+import type { KernelPlan, Plan } from '../planner/plan.ts';
 import { multiplyAddsByLayer } from '../planner/work.ts';
 import type { KernelCall } from '../tensor/call.ts';
+import type { ConvolutionPass } from '../tensor/rates.ts';
 import type { NamedPhase, StepSubject } from './step-subject.ts';
 
 /** The parts of a step that a row of the profile stands for. */
@@ -96,7 +98,7 @@ function passRows(timed: readonly TimedCall[], model: Model, plan: Plan): readon
     // A strip's adds to the gradients of those before it have none, and may be all that a pass of a layer does.
     const counted = calls.some(({ call }) => /^(convolve|dense)/.test(call.kind));
     const flops = counted && layer !== undefined ? 2 * multiplyAdds[layer]! : 0;
-    const algorithm = layer === undefined ? '' : algorithmOf(calls);
+    const algorithm = layer === undefined ? '' : algorithmOf(calls, model.layers[layer]!, plan.kernels);
     return { layer: nameOf(model.layers, layer), pass, algorithm, ms, gflops: flops / ms / 1e6 };
   });
 }
@@ -112,9 +114,18 @@ function totalMs(calls: readonly TimedCall[]): number {
   return calls.reduce((sum, { ms }) => sum + ms, 0);
 }
 
-function algorithmOf(calls: readonly TimedCall[]): string {
-  const { call } = calls.reduce((longest, one) => (one.ms > longest.ms ? one : longest));
-  return call.kind.startsWith('convolve') ? 'direct' : call.kind;
+/** Where a pass of the profile is one of a convolution. */
+const CONVOLUTION_PASSES: Partial<Record<StepPass, ConvolutionPass>> = {
+  forward: 'forward',
+  recomputation: 'forward',
+  'weight gradient': 'weightGradient',
+  'input gradient': 'inputGradient',
+};
+
+function algorithmOf(calls: readonly TimedCall[], layer: Layer, kernels: KernelPlan): string {
+  const { call, pass } = calls.reduce((longest, one) => (one.ms > longest.ms ? one : longest));
+  const chosen = CONVOLUTION_PASSES[pass];
+  return layer.kind === 'conv2d' && chosen ? algorithmsOf(kernels, layer)[chosen] : call.kind;
 }
 
 /** The name of a layer that has one, else its index and kind: `1 maxPool`. */

@@ -8,13 +8,15 @@ import { initialParameters } from '../model/init.ts';
 import type { Model } from '../model/layers.ts';
 import { activationShapes } from '../model/shapes.ts';
 import { zooModel } from '../model/zoo.ts';
+import { chooseKernels, kernelsAt } from '../planner/kernels.ts';
 import { makePlan } from '../planner/make-plan.ts';
-import type { KernelPlan, Plan, PlanRequest } from '../planner/plan.ts';
+import type { Plan, PlanRequest } from '../planner/plan.ts';
 import { balancedWalks } from '../planner/strips.ts';
 import { compileProgram } from '../program/compile.ts';
 import { iterationKey, type IterationProgram, type Phase, type Program } from '../program/program.ts';
 import { CHUNK_BYTES, HEADER_BYTES } from '../protocol/frame.ts';
 import type { Range } from '../tensor/box.ts';
+import { TYPICAL_RATES, type KernelRates } from '../tensor/rates.ts';
 import { ParameterStore, type TensorMap } from '../training/parameters.ts';
 
 /** What a step is made of; plain JSON, because a process of its own measures it. */
@@ -57,14 +59,14 @@ export interface NamedPhase {
 }
 
 /**
- * Compiles the plan of one device, and fills weights, images and labels.
+ * Compiles the plan of one device, with the kernels that it would choose in a cluster, and fills weights, images and labels.
+ * @param rates what this machine's kernels take; mode `fast` chooses by them
  * @throws {InputError} `unknownModel`, `planStages`; {KernelError} `threads`, `outOfMemory`
  */
-export async function openStep({ model: name, size, batch, threads, mode, ...cut }: StepSetup): Promise<StepSubject> {
+export async function openStep(setup: StepSetup, rates?: KernelRates): Promise<StepSubject> {
+  const { model: name, size, batch, threads } = setup;
   const model = zooModel(name, size === undefined ? undefined : [size, size]);
-  const request = requestOf(model, cut);
-  const kernels: KernelPlan = mode === 'strict' ? { mode } : { mode, wide: [true], convolutions: {} };
-  const plan = makePlan(model, ['device'], { batch, request, kernels });
+  const plan = planStep(model, setup, rates);
   const program = compileProgram(model, plan, 0, {
     framing: { chunkBytes: CHUNK_BYTES, headerBytes: HEADER_BYTES },
     optimizer: { momentum: 0, weightDecay: 0 },
@@ -73,7 +75,7 @@ export async function openStep({ model: name, size, batch, threads, mode, ...cut
     variants: [{ kind: 'train', samples: batch }],
   });
   const engine = await createEngine({ threads });
-  const arena = await engine.allocate(program.arenaBytes, { mode });
+  const arena = await engine.allocate(program.arenaBytes, kernelsAt(plan.kernels, 0));
   const parameters = new ParameterStore(plan, program, arena.bytes);
   parameters.fill(initialTensors(model));
   parameters.setRate(RATE);
@@ -96,9 +98,17 @@ export async function openStep({ model: name, size, batch, threads, mode, ...cut
   };
 }
 
+function planStep(model: Model, { batch, mode, ...cut }: StepSetup, rates = TYPICAL_RATES): Plan {
+  const plan = makePlan(model, ['device'], { batch, request: requestOf(model, cut) });
+  return mode === 'strict' ? plan : { ...plan, kernels: chooseKernels(model, plan.stages, [rates]) };
+}
+
+type Cut = Pick<StepSetup, 'stages' | 'recompute' | 'strips'>;
+
 /** Stages of one device. */
-function requestOf(model: Model, { stages, ...walk }: Pick<StepSetup, 'stages' | 'recompute' | 'strips'>): PlanRequest {
-  const isWhole = walk.recompute !== true && (walk.strips ?? 1) === 1;
+function requestOf(model: Model, { stages, recompute, strips }: Cut): PlanRequest {
+  const walk = { recompute, strips };
+  const isWhole = recompute !== true && (strips ?? 1) === 1;
   if (stages === undefined && !isWhole) return { grid: [1, 1], ...walk };
   const starts = stages ?? [0];
   const layers = starts.map((start, k): Range => [start, starts[k + 1] ?? model.layers.length]);

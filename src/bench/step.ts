@@ -7,6 +7,7 @@ import { activationShapes } from '../model/shapes.ts';
 import { zooModel } from '../model/zoo.ts';
 import { makePlan } from '../planner/make-plan.ts';
 import { stageWork } from '../planner/work.ts';
+import { kernelRates } from './rates-cache.ts';
 import { StepProcess } from './step-process.ts';
 import { medianOf, type KindRow, type PassRow } from './step-profile.ts';
 import type { StepSetup } from './step-subject.ts';
@@ -56,8 +57,9 @@ export async function benchStep(options: StepBenchOptions): Promise<StepBench> {
   const { steps: wanted, rounds = 5, ...given } = options;
   const setup = sizedSetup(given);
   const { mode, threads } = setup;
+  const rates = mode === 'fast' ? await kernelRates() : undefined;
   await using subject = new StepProcess();
-  const { arenaBytes, algorithm } = await subject.ask({ ask: 'open', setup });
+  const { arenaBytes, algorithm } = await subject.ask({ ask: 'open', setup, rates });
   const before = await subject.ask({ ask: 'peak', mode });
   const run = (steps: number) => subject.ask({ ask: 'steps', count: steps });
   const lastMs = await warmUp(async (steps) => (await run(steps)).map(({ ms }) => ms));

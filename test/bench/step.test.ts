@@ -1,6 +1,9 @@
 import test from 'ava';
 import { benchStep, type StepBenchOptions } from '../../src/bench/step.ts';
+import { profileStep } from '../../src/bench/step-profile.ts';
+import { openStep } from '../../src/bench/step-subject.ts';
 import { InputError, KernelError } from '../../src/errors.ts';
+import { TYPICAL_RATES } from '../../src/tensor/rates.ts';
 
 test('the step benchmark runs whole steps and says where their multiply-adds, calls and bytes are', async (t) => {
   const { step, passes, kinds } = await benchStep({
@@ -60,6 +63,21 @@ test('the step benchmark measures LeNet-5 at its own size, whatever size is aske
     'input gradient',
     'weight gradient',
   ]);
+});
+
+test('in mode fast a step has the kernels that the rates choose, and its profile names their algorithms', async (t) => {
+  const free = { product: 0, source: 0, target: 0, weights: 0 };
+  const rates = { ...TYPICAL_RATES, wide: true, forward: { ...TYPICAL_RATES.forward, winograd: free } };
+  const setup = { model: 'yolov2-front', size: 32, batch: 1, threads: 1, mode: 'fast' } as const;
+  await using subject = await openStep(setup, rates);
+  t.like(subject.plan.kernels, { mode: 'fast', wide: [true] });
+  const { passes } = await profileStep(subject, 1);
+  const algorithmOf = (layer: string, pass: string) =>
+    passes.find((row) => row.layer === layer && row.pass === pass)!.algorithm;
+  t.is(algorithmOf('conv2', 'forward'), 'winograd');
+  t.is(algorithmOf('conv4', 'forward'), 'direct', 'a 1x1 convolution');
+  t.is(algorithmOf('conv4', 'weight gradient'), 'direct');
+  t.is(algorithmOf('1 maxPool', 'forward'), 'maxPool');
 });
 
 test('what cannot be measured is refused, by the measured process too', async (t) => {

@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { kernelRates } from '../../src/bench/rates-cache.ts';
 import { stamp } from '../../src/bench/stamp.ts';
 import { sizedSetup, stepFlops, warmUp } from '../../src/bench/step.ts';
 import { StepProcess } from '../../src/bench/step-process.ts';
@@ -105,7 +106,8 @@ async function compare(setup: StepSetup & { readonly size: number }, rounds: num
   const { model, size, batch, threads } = setup;
   const prefix = pinning(threads);
   await using subject = new StepProcess(prefix, COMPILED);
-  await subject.ask({ ask: 'open', setup });
+  const rates = setup.mode === 'fast' ? await kernelRates() : undefined;
+  await subject.ask({ ask: 'open', setup, rates });
   const args = ['--model', model, '--size', String(size), '--batch', String(batch), '--threads', String(threads)];
   const script = (layout: string) => new StepsScript([SCRIPT, ...args, '--layout', layout], threads, prefix);
   await using contiguous = script(LAYOUTS[0]);
