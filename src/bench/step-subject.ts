@@ -98,21 +98,19 @@ export async function openStep(setup: StepSetup, rates?: KernelRates): Promise<S
   };
 }
 
-function planStep(model: Model, { batch, mode, ...cut }: StepSetup, rates = TYPICAL_RATES): Plan {
-  const plan = makePlan(model, ['device'], { batch, request: requestOf(model, cut) });
+function planStep(model: Model, setup: StepSetup, rates = TYPICAL_RATES): Plan {
+  const { batch, mode } = setup;
+  const plan = makePlan(model, ['device'], { batch, request: requestOf(model, setup) });
   return mode === 'strict' ? plan : { ...plan, kernels: chooseKernels(model, plan.stages, [rates]) };
 }
 
-type Cut = Pick<StepSetup, 'stages' | 'recompute' | 'strips'>;
-
 /** Stages of one device. */
-function requestOf(model: Model, { stages, recompute, strips }: Cut): PlanRequest {
-  const walk = { recompute, strips };
+function requestOf(model: Model, { stages, recompute, strips, batch }: StepSetup): PlanRequest {
   const isWhole = recompute !== true && (strips ?? 1) === 1;
-  if (stages === undefined && !isWhole) return { grid: [1, 1], ...walk };
+  if (stages === undefined && !isWhole) return { grid: [1, 1], recompute, strips };
   const starts = stages ?? [0];
   const layers = starts.map((start, k): Range => [start, starts[k + 1] ?? model.layers.length]);
-  const walks = balancedWalks(activationShapes(model), layers, walk);
+  const walks = balancedWalks(activationShapes(model), layers, { recompute, strips, batch });
   return { stages: layers.map((range, k) => ({ layers: range, partition: 'single', ...walks[k] })) };
 }
 

@@ -28,10 +28,9 @@ import {
   type PlanRequest,
   type Stage,
   type StageRequest,
-  type Walk,
 } from './plan.ts';
 import { stageRegions } from './receptive.ts';
-import { balancedWalks } from './strips.ts';
+import { balancedWalks, type WalkWish } from './strips.ts';
 
 /** Parameters with fewer values stay whole and are owned in turn. */
 const WHOLE_BELOW = 1024;
@@ -50,7 +49,7 @@ export interface PlanOptions {
 export function makePlan(model: Model, devices: readonly string[], options: PlanOptions): Plan {
   const { batch, request, kernels = { mode: 'strict' } } = options;
   const shapes = activationShapes(model);
-  const wanted = 'grid' in request ? stagesOfGrid(model, shapes, request) : request.stages;
+  const wanted = 'grid' in request ? stagesOfGrid(model, shapes, { ...request, batch }) : request.stages;
   checkOrder(wanted, model.layers.length);
   const stages = wanted.map((stage, index) => {
     const where = 'grid' in request ? 'plan.grid' : `plan.stages[${index}]`;
@@ -73,7 +72,7 @@ export function makePlan(model: Model, devices: readonly string[], options: Plan
 function stagesOfGrid(
   model: Model,
   shapes: readonly Shape[],
-  { grid, ...wish }: Walk & { readonly grid: Grid },
+  { grid, ...wish }: WalkWish & { readonly grid: Grid },
 ): readonly StageRequest[] {
   const spatialEnd = model.layers.findLastIndex(isSpatial) + 1;
   const cuts = [0];

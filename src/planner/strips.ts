@@ -27,19 +27,28 @@ function parts(range: Range, count: number): readonly Range[] {
   return cut(length(range), count).map(([start, end]): Range => [range[0] + start, range[0] + end]);
 }
 
+/** What is wished for all stages of a model. */
+export interface WalkWish extends Walk {
+  /** Samples of a batch. */
+  readonly batch: number;
+}
+
 /**
  * How each of a model's stages is walked when one wish is for all: the stage that holds most goes in so many strips, each other one in as few as keep its
- * strips no larger than that one's. Whole, the last stage is not recomputed: its backward comes right after its forward, so that nothing would be saved.
+ * largest strip no larger than that one's. Whole, the last stage is not recomputed: its backward comes right after its forward, so that nothing would be saved.
  * @param shapes of every activation of the model, the input first
  * @param stages ranges of layers
  */
-export function balancedWalks(shapes: readonly Shape[], stages: readonly Range[], wish: Walk): readonly Walk[] {
+export function balancedWalks(shapes: readonly Shape[], stages: readonly Range[], wish: WalkWish): readonly Walk[] {
+  const { recompute = false, strips: most = 1, batch } = wish;
   const held = stages.map((layers) => heldValues(shapes, layers));
-  const largest = Math.max(...held) / (wish.strips ?? 1);
+  const largest = Math.max(...held);
+  const samplesThere = most < batch ? Math.ceil(batch / most) : batch / most;
   return stages.map(([, end], k) => {
-    const strips = Math.ceil(held[k]! / largest);
+    const samples = Math.floor((largest * samplesThere) / held[k]!);
+    const strips = Math.ceil(samples > 0 ? batch / samples : (most * held[k]!) / largest);
     const isLast = end === shapes.length - 1;
-    return { recompute: wish.recompute === true && !(isLast && strips === 1), strips };
+    return { recompute: recompute && !(isLast && strips === 1), strips };
   });
 }
 

@@ -59,7 +59,8 @@ test('one wish for all stages: the stage that holds most goes in as many strips 
     [8, 12],
     [12, 16],
   ];
-  const walks = (recompute: boolean, strips?: number) => balancedWalks(shapes, stages, { recompute, strips });
+  const walks = (recompute: boolean, strips?: number, batch = 1) =>
+    balancedWalks(shapes, stages, { recompute, strips, batch });
   t.deepEqual(
     walks(true, 8).map(({ strips }) => strips),
     [8, 5, 4, 2, 1],
@@ -69,6 +70,11 @@ test('one wish for all stages: the stage that holds most goes in as many strips 
     [true, true, true, true, false],
   );
   t.deepEqual(walks(true, 16).at(-1), { recompute: true, strips: 2 });
+  // Three strips of four samples would be no smaller than two: one of them would have two samples.
+  t.deepEqual(
+    walks(true, 5, 4).map(({ strips }) => strips),
+    [5, 4, 4, 2, 1],
+  );
   t.true(walks(false, 8).every(({ recompute }) => recompute === false));
   t.true(walks(true).every(({ strips }) => strips === 1));
 });
