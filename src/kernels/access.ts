@@ -18,6 +18,7 @@ const WRITTEN: { readonly [Kind in KernelCall['kind']]?: readonly string[] } = {
   convolveDepthwiseWeights: ['target'],
   transformWeights: ['packed'],
   convolveWinograd: ['target', 'scratch'],
+  convolveWinogradWeights: ['target', 'scratch'],
   sumPlanes: ['target'],
   activationBackward: ['gradient'],
   maxPool: ['target'],

@@ -11,7 +11,7 @@ import {
 } from './convolution-cuts.ts';
 import { ALL_AXES, LINE, along, axisCuts, cutOf, floatsCut, type Cut } from './cut.ts';
 import type { PerCall } from './per-call.ts';
-import { convolveWinogradCuts, transformWeightsCuts } from './winograd-cuts.ts';
+import { convolveWinogradCuts, convolveWinogradWeightsCuts, transformWeightsCuts } from './winograd-cuts.ts';
 
 /** Register tiles of dense layers. */
 const SAMPLE_BLOCK = 4;
@@ -43,6 +43,7 @@ const CUTS: Partial<PerCall<readonly Cut[]>> = {
   convolveDepthwiseWeights: convolveDepthwiseWeightsCuts,
   transformWeights: transformWeightsCuts,
   convolveWinograd: convolveWinogradCuts,
+  convolveWinogradWeights: convolveWinogradWeightsCuts,
   sumPlanes: (call) => [
     cutOf(call.source.extent[1], (start, end) => ({
       ...call,

@@ -17,8 +17,9 @@ import {
 import { FLOAT_BYTES, type View } from '../tensor/view.ts';
 import { WORD_BYTES, float32, float64, joinRows, room, viewWords } from './block.ts';
 import { applyTo, type PerCall } from './per-call.ts';
-import { tilePlaces } from './places.ts';
 import { transformWeightsBlock, winogradBlock } from './encode-winograd.ts';
+import { winogradWeightsBlock } from './encode-winograd-weights.ts';
+import { tilePlaces } from './places.ts';
 
 /** Opcodes; the same as in assembly/index.ts. */
 const OPCODES: { readonly [Kind in KernelCall['kind']]: number } = {
@@ -46,6 +47,7 @@ const OPCODES: { readonly [Kind in KernelCall['kind']]: number } = {
   convolveDepthwiseWeights: 22,
   transformWeights: 23,
   convolveWinograd: 24,
+  convolveWinogradWeights: 25,
 };
 
 /** Blocks are padded to a multiple of this. */
@@ -144,6 +146,7 @@ const BLOCKS: PerCall<readonly number[]> = {
   },
   transformWeights: transformWeightsBlock,
   convolveWinograd: (call) => winogradBlock(call, false),
+  convolveWinogradWeights: (call) => winogradWeightsBlock(call, false),
 };
 
 /** The same where the engine makes one register of two vectors side by side. */
@@ -152,6 +155,7 @@ const WIDE_BLOCKS: PerCall<readonly number[]> = {
   convolve: (call) => convolveBlock(call, 2 * VECTOR_PIXELS),
   convolveWeights: (call) => convolveWeightsBlock(call, true),
   convolveWinograd: (call) => winogradBlock(call, true),
+  convolveWinogradWeights: (call) => winogradWeightsBlock(call, true),
 };
 
 function viewsWords(...views: readonly View[]): readonly number[] {

@@ -18,7 +18,7 @@ import {
 import type { PerCall } from './per-call.ts';
 import { pairNeeds, pixelsTouch, sameExtent, type Needs, type Rule } from './rules.ts';
 import { listSpan, viewSpan, withBorder, type Span } from './span.ts';
-import { convolveWinogradNeeds, transformWeightsNeeds } from './winograd-needs.ts';
+import { convolveWinogradNeeds, convolveWinogradWeightsNeeds, transformWeightsNeeds } from './winograd-needs.ts';
 
 /** The needs of every kind of call. */
 export const NEEDS: PerCall<Needs> = {
@@ -38,6 +38,7 @@ export const NEEDS: PerCall<Needs> = {
   convolveDepthwiseWeights: convolveDepthwiseWeightsNeeds,
   transformWeights: transformWeightsNeeds,
   convolveWinograd: convolveWinogradNeeds,
+  convolveWinogradWeights: convolveWinogradWeightsNeeds,
   sumPlanes: ({ source, target }) => ({
     spans: [viewSpan('source', source), listSpan('target', target, source.extent[1])],
     rules: [pixelsTouch('source', source)],

@@ -4,6 +4,7 @@
  */
 
 import { convolveWeightsScratch, type KernelCall } from '../tensor/call.ts';
+import { winogradWeightsLayout } from '../tensor/winograd-weights.ts';
 import { winogradLayout } from '../tensor/winograd.ts';
 import type { Cut } from './cut.ts';
 import { cutsOf } from './cuts.ts';
@@ -42,6 +43,7 @@ function scratchBytes(call: KernelCall): number {
 
 function scratchOf(call: KernelCall): number {
   if (call.kind === 'convolveWeights') return convolveWeightsScratch(call.source.extent[1], call.taps.length);
+  if (call.kind === 'convolveWinogradWeights') return winogradWeightsLayout(call.source.extent[1], call.gradient).bytes;
   return call.kind === 'convolveWinograd' ? winogradLayout(call.source.extent[1], call.target).bytes : 0;
 }
 

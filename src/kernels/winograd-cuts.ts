@@ -1,8 +1,15 @@
-/** Cuts of Winograd convolutions: by samples, blocks of output channels, rows of tiles. */
+/** Cuts of Winograd convolutions: by samples, blocks of output channels, rows of tiles; weight gradients by output channels. */
 
 import { PACKED_ROWS_CUT, packedWeightsBytes, type KernelCall } from '../tensor/call.ts';
 import { FLOAT_BYTES } from '../tensor/view.ts';
-import { FREQUENCIES, TILE_EXTENT, type ConvolveWinogradCall, type TransformWeightsCall } from '../tensor/winograd.ts';
+import {
+  FREQUENCIES,
+  TILE_EXTENT,
+  WINOGRAD_KERNEL,
+  type ConvolveWinogradCall,
+  type TransformWeightsCall,
+} from '../tensor/winograd.ts';
+import { OUTPUT_GROUP, type ConvolveWinogradWeightsCall } from '../tensor/winograd-weights.ts';
 import { along, cutOf, type Cut } from './cut.ts';
 
 /** By blocks of rows, as they are packed. */
@@ -39,4 +46,15 @@ export function convolveWinogradCuts(call: ConvolveWinogradCall): readonly Cut[]
     cutOf(rows, channels, PACKED_ROWS_CUT, columns * tileBytes),
     cutOf(height, slices(2), TILE_EXTENT, weightBytes),
   ];
+}
+
+/** By groups of output channels. Each part transforms the same input again. */
+export function convolveWinogradWeightsCuts(call: ConvolveWinogradWeightsCall): readonly Cut[] {
+  const { source, gradient, target } = call;
+  const part = (start: number, end: number): KernelCall => ({
+    ...call,
+    gradient: along(gradient, 1, start, end),
+    target: target + start * source.extent[1] * WINOGRAD_KERNEL ** 2 * FLOAT_BYTES,
+  });
+  return [cutOf(gradient.extent[1], part, OUTPUT_GROUP)];
 }

@@ -4,11 +4,13 @@ import { packedWeightsBytes } from '../tensor/call.ts';
 import { FLOAT_BYTES, type View } from '../tensor/view.ts';
 import {
   FREQUENCIES,
+  TILE_EXTENT,
   WINOGRAD_KERNEL,
   winogradLayout,
   type ConvolveWinogradCall,
   type TransformWeightsCall,
 } from '../tensor/winograd.ts';
+import { winogradWeightsLayout, type ConvolveWinogradWeightsCall } from '../tensor/winograd-weights.ts';
 import { pixelsTouch, type Needs } from './rules.ts';
 import { listSpan, tapsSpan, viewSpan, type Span } from './span.ts';
 
@@ -52,5 +54,26 @@ export function convolveWinogradNeeds(call: ConvolveWinogradCall): Needs {
       listSpan('scratch', scratch, winogradLayout(columns, target).bytes / FLOAT_BYTES),
     ],
     rules: [pixelsTouch('source', read), pixelsTouch('target', target)],
+  };
+}
+
+export function convolveWinogradWeightsNeeds(call: ConvolveWinogradWeightsCall): Needs {
+  const { source, gradient, target, scratch } = call;
+  const [samples, outputs, height, width] = gradient.extent;
+  const inputs = source.extent[1];
+  const halo = WINOGRAD_KERNEL - 1;
+  const some = samples * outputs * height * width > 0;
+  const read: View = { ...source, extent: [some ? samples : 0, inputs, height + halo, width + halo] };
+  // Whole tiles are read, past the last column of each row.
+  const tiles = Math.ceil(width / TILE_EXTENT) * TILE_EXTENT;
+  const gradientRead: View = { ...gradient, extent: [samples, outputs, height, tiles] };
+  return {
+    spans: [
+      viewSpan('source', read),
+      viewSpan('gradient', gradientRead),
+      listSpan('target', target, outputs * inputs * WINOGRAD_KERNEL ** 2),
+      listSpan('scratch', scratch, winogradWeightsLayout(inputs, gradient).bytes / FLOAT_BYTES),
+    ],
+    rules: [pixelsTouch('source', read), pixelsTouch('gradient', gradientRead)],
   };
 }

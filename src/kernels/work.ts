@@ -47,6 +47,7 @@ const WORK: Partial<PerCall<number>> = {
   convolveDepthwise: ({ target, taps }) => 0.1 * volume(target) * taps.length,
   convolveDepthwiseWeights: ({ gradient, taps }) => 0.1 * volume(gradient) * taps.length,
   transformWeights: ({ rows, columns }) => 15 * rows * columns,
+  convolveWinogradWeights: ({ source, gradient }) => 0.15 * volume(gradient) * source.extent[1],
   convolveWinograd: ({ source, target }) => 0.2 * volume(target) * source.extent[1],
   sumPlanes: ({ source }) => 0.06 * volume(source),
   activationBackward: ({ gradient }) => 0.15 * volume(gradient),

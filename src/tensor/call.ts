@@ -7,6 +7,7 @@
  */
 
 import type { Border, View } from './view.ts';
+import type { ConvolveWinogradWeightsCall } from './winograd-weights.ts';
 import type { ConvolveWinogradCall, TransformWeightsCall } from './winograd.ts';
 
 /** Sets `bytes` (a multiple of 4) bytes at `offset` to zero. */
@@ -294,6 +295,7 @@ export type KernelCall =
   | ConvolveDepthwiseWeightsCall
   | TransformWeightsCall
   | ConvolveWinogradCall
+  | ConvolveWinogradWeightsCall
   | SumPlanesCall
   | ActivationBackwardCall
   | MaxPoolCall

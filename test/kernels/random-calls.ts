@@ -6,6 +6,7 @@ import type { Extent } from '../../src/tensor/box.ts';
 import { convolveWeightsScratch, packedWeightsBytes, type KernelCall } from '../../src/tensor/call.ts';
 import { FLOAT_BYTES, contiguous, type View } from '../../src/tensor/view.ts';
 import { transformedWeightsBytes, transformedWeightsStride, winogradLayout } from '../../src/tensor/winograd.ts';
+import { winogradWeightsLayout } from '../../src/tensor/winograd-weights.ts';
 import { extents, storages, type Sandbox, type Storage } from './sandbox.ts';
 
 /** What a random call is made of; each kind takes what it needs. */
@@ -58,6 +59,7 @@ export const CALLS: Partial<Record<KernelCall['kind'], Maker>> = {
   convolveDepthwiseWeights: (sandbox, shape) => convolveDepthwiseWeights(sandbox, shape),
   transformWeights: (sandbox, shape) => transformWeights(sandbox, shape),
   convolveWinograd: (sandbox, shape) => convolveWinograd(sandbox, shape),
+  convolveWinogradWeights: (sandbox, shape) => convolveWinogradWeights(sandbox, shape),
   sumPlanes: (sandbox, { extent, storage }) => ({
     kind: 'sumPlanes',
     source: sandbox.view(extent, storage),
@@ -191,6 +193,18 @@ function convolveWinograd(sandbox: Sandbox, shape: Shape): KernelCall {
     bias: bias ? sandbox.list(rows) : 0,
     slope,
     scratch: sandbox.take(winogradLayout(extent[1], target).bytes),
+  };
+}
+
+function convolveWinogradWeights(sandbox: Sandbox, shape: Shape): KernelCall {
+  const { extent, rows } = shape;
+  const gradient = gradientOf(sandbox, shape, rows);
+  return {
+    kind: 'convolveWinogradWeights',
+    source: windowed(sandbox, { ...shape, kernel: 3 }).source,
+    gradient,
+    target: sandbox.list(rows * extent[1] * 9),
+    scratch: sandbox.take(winogradWeightsLayout(extent[1], gradient).bytes),
   };
 }
 

@@ -107,6 +107,7 @@ const WRITTEN: Readonly<Record<KernelCall['kind'], readonly string[]>> = {
   convolveDepthwiseWeights: ['target'],
   transformWeights: ['packed'],
   convolveWinograd: ['target', 'scratch'],
+  convolveWinogradWeights: ['target', 'scratch'],
   sumPlanes: ['target'],
   activationBackward: ['gradient'],
   maxPool: ['target'],

@@ -9,6 +9,7 @@ import { activationBackward } from './activation';
 import { checksum } from './checksum';
 import { convolve } from './convolve';
 import { convolveWeights } from './convolve-weights';
+import { convolveWinogradWeights } from './convolve-winograd-weights';
 import { convolveDepthwise } from './depthwise';
 import { convolveDepthwiseWeights } from './depthwise-weights';
 import { dense, denseInput, denseWeights } from './dense';
@@ -29,7 +30,7 @@ const HEAD_BYTES: usize = 16;
 
 /** The layout of parameter blocks that this build understands; src/kernels/loader.ts has the same number. */
 export function blockVersion(): i32 {
-  return 10;
+  return 11;
 }
 
 /** Executes `count` calls that are encoded one after the other at `at`. Traps at an opcode that does not exist. */
@@ -66,6 +67,7 @@ function call(opcode: i32, block: usize): void {
     case 22: return convolveDepthwiseWeights(block);
     case 23: return transformWeights(block);
     case 24: return convolveWinograd(block);
+    case 25: return convolveWinogradWeights(block);
     default: unreachable();
   }
 }

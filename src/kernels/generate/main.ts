@@ -9,8 +9,10 @@ import { CONVOLVE_IMPORTS, convolveTile, type ConvolveTile, type TapKind } from 
 import { DOTS_IMPORTS, dotsTile } from './dots-tile.ts';
 import { GRADIENT_IMPORTS, chunkConstants, gradientTile, type GradientTile } from './gradient-tile.ts';
 import { GATHER_IMPORTS, gatherTile } from './gather-tile.ts';
+import { PAIRS_IMPORTS, pairsTile, type PairsTile } from './pairs-tile.ts';
 import { PEAK_IMPORTS, peak, peakFlops } from './peak.ts';
 import { PRODUCT_IMPORTS, productTile, type ProductTile } from './product-tile.ts';
+import { WINOGRAD_GRADIENT_IMPORTS, gradientColumns, gradientRows, tapSums } from './winograd-gradient.ts';
 import { WINOGRAD_IMPORTS, inputColumns, inputRows, kernels, outputs } from './winograd.ts';
 
 const DIRECTORY = new URL('../assembly/generated/', import.meta.url);
@@ -40,6 +42,8 @@ const GRADIENT_TILES: readonly GradientTile[] = [
 
 const PRODUCT_TILES: readonly ProductTile[] = [6, 4].flatMap((rows) => [4, 2].map((vectors) => ({ rows, vectors })));
 
+const PAIRS_TILES: readonly PairsTile[] = [6, 4].flatMap((inputs) => [4, 2].map((vectors) => ({ inputs, vectors })));
+
 const NOTICE = '/** Written by src/kernels/generate/main.ts. */\n';
 
 function write(name: string, imports: string, functions: readonly string[]): void {
@@ -51,10 +55,15 @@ write('convolve.ts', CONVOLVE_IMPORTS, CONVOLVE_TILES.map(convolveTile));
 write('gather.ts', GATHER_IMPORTS, [4, 6].map(gatherTile));
 write('dots.ts', DOTS_IMPORTS, [dotsTile({ a: 4, b: 2 })]);
 write('gradients.ts', GRADIENT_IMPORTS, [chunkConstants(), ...GRADIENT_TILES.map(gradientTile)]);
+write('pairs.ts', PAIRS_IMPORTS, PAIRS_TILES.map(pairsTile));
 write('peak.ts', PEAK_IMPORTS, [peakFlops(), ...[false, true].map(peak)]);
 write('products.ts', PRODUCT_IMPORTS, PRODUCT_TILES.map(productTile));
 write('winograd.ts', WINOGRAD_IMPORTS, [
   ...[1, 2].flatMap((vectors) => [inputColumns(vectors), inputRows(vectors), outputs(vectors)]),
   kernels(4),
   kernels(2),
+]);
+write('winograd-gradient.ts', WINOGRAD_GRADIENT_IMPORTS, [
+  ...[1, 2].flatMap((vectors) => [gradientColumns(vectors), tapSums(vectors)]),
+  gradientRows(),
 ]);

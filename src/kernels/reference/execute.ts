@@ -12,6 +12,7 @@ import type { Memory } from './memory.ts';
 import { add, clearBorder, copy, pack, pixels, zero } from './move.ts';
 import { sgd } from './optimizer.ts';
 import { maxPool, maxPoolBackward } from './pooling.ts';
+import { convolveWinogradWeights } from './winograd-weights.ts';
 import { convolveWinograd, transformWeights } from './winograd.ts';
 
 type Kernels = { readonly [Kind in KernelCall['kind']]: (memory: Memory, call: CallOf<Kind>) => void };
@@ -41,6 +42,7 @@ const KERNELS: Kernels = {
   convolveDepthwiseWeights,
   transformWeights,
   convolveWinograd,
+  convolveWinogradWeights,
 };
 
 /** Executes one call. */
