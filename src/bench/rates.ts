@@ -7,42 +7,44 @@ import type { Arena, Engine, Submission } from '../kernels/engine.ts';
 import { createEngine } from '../kernels/wasm-engine.ts';
 import type { Model } from '../model/layers.ts';
 import { convolutionWork } from '../planner/convolution-work.ts';
+import { kernelsAt } from '../planner/kernels.ts';
 import { makePlan } from '../planner/make-plan.ts';
 import type { Algorithm, KernelPlan } from '../planner/plan.ts';
 import { compileProgram } from '../program/compile.ts';
 import { iterationKey, type Phase } from '../program/program.ts';
 import type { Box } from '../tensor/box.ts';
-import type { KernelCall } from '../tensor/call.ts';
 import { PASSES, type ConvolutionCost, type ConvolutionPass, type KernelRates } from '../tensor/rates.ts';
 import { fitCosts } from './least-squares.ts';
-import { passOf } from './step-profile.ts';
+import { passOf, type StepPass } from './step-profile.ts';
 
-/** Channels in and out, rows and columns. Each is small in another way, so that their times tell the kinds of work apart. */
+/** Channels in and out, rows and columns. */
 interface Shape {
   readonly inputs: number;
   readonly outputs: number;
   readonly extent: number;
 }
 
+/** Each is small in another way, so that their times tell the kinds of work apart. The last one's weights fill a second cache, as those of late layers do. */
 const SHAPES: readonly Shape[] = [
   { inputs: 96, outputs: 96, extent: 28 },
   { inputs: 16, outputs: 96, extent: 28 },
   { inputs: 96, outputs: 16, extent: 28 },
-  { inputs: 96, outputs: 96, extent: 8 },
+  { inputs: 256, outputs: 256, extent: 8 },
 ];
 
-/** All shapes in turn, until each was run so often and so long: by then V8 has optimised the kernels. The shortest time counts. */
+/** Each is repeated so often and so long: by then V8 has optimised the kernels. The shortest time counts. */
 const LEAST_ROUNDS = 6;
-const MEASURE_MS = 400;
+const MEASURE_MS = 60;
 
 /** One shape by one algorithm, with tiles of one width. */
-interface Subject {
+interface Case {
   readonly shape: Shape;
   readonly algorithm: Algorithm;
   readonly wide: boolean;
-  readonly arena: Arena;
-  readonly submissions: Readonly<Record<ConvolutionPass, Submission>>;
-  readonly bestMs: Record<ConvolutionPass, number>;
+}
+
+interface Timing extends Case {
+  readonly bestMs: Readonly<Record<ConvolutionPass, number>>;
 }
 
 /**
@@ -52,16 +54,16 @@ interface Subject {
  */
 export async function measureRates(revectorize?: boolean): Promise<KernelRates> {
   await using engine = await createEngine(revectorize === undefined ? {} : { revectorize });
-  const open = (wide: boolean, algorithm: Algorithm) =>
-    Promise.all(SHAPES.map((shape) => openSubject(engine, { shape, algorithm, wide })));
-  const both = [await open(false, 'direct'), await open(true, 'direct')] as const;
-  await run(both.flat());
-  const [narrowMs, wideMs] = both.map((subjects) => totalMs(subjects));
-  const wide = wideMs! < narrowMs!;
-  const subjects = await open(wide, 'winograd');
-  await run(subjects);
-  const direct = both[wide ? 1 : 0];
-  const rates = (pass: ConvolutionPass) => ({ direct: fit(direct, pass), winograd: fit(subjects, pass) });
+  const measure = async (algorithm: Algorithm, wide: boolean) => {
+    const timings: Timing[] = [];
+    for (const shape of SHAPES) timings.push(await timeCase(engine, { shape, algorithm, wide }));
+    return timings;
+  };
+  const [narrow, broad] = [await measure('direct', false), await measure('direct', true)];
+  const wide = totalMs(broad) < totalMs(narrow);
+  const direct = wide ? broad : narrow;
+  const winograd = await measure('winograd', wide);
+  const rates = (pass: ConvolutionPass) => ({ direct: fit(direct, pass), winograd: fit(winograd, pass) });
   return {
     wide,
     forward: rates('forward'),
@@ -70,26 +72,27 @@ export async function measureRates(revectorize?: boolean): Promise<KernelRates> 
   };
 }
 
-async function run(subjects: readonly Subject[]): Promise<void> {
+async function timeCase(engine: Engine, given: Case): Promise<Timing> {
+  const { arena, submissions } = await open(engine, given);
+  const bestMs = { forward: Infinity, inputGradient: Infinity, weightGradient: Infinity };
   const began = performance.now();
   for (let round = 0; round < LEAST_ROUNDS || performance.now() - began < MEASURE_MS; round++) {
-    for (const { arena, submissions, bestMs } of subjects) {
-      for (const pass of PASSES) bestMs[pass] = Math.min(bestMs[pass], await arena.run(submissions[pass]));
-    }
+    for (const pass of PASSES) bestMs[pass] = Math.min(bestMs[pass], await arena.run(submissions[pass]));
   }
-  for (const { arena } of subjects) arena.release();
+  arena.release();
+  return { ...given, bestMs };
 }
 
-function totalMs(subjects: readonly Subject[]): number {
-  return subjects.reduce((sum, { bestMs }) => sum + PASSES.reduce((ms, pass) => ms + bestMs[pass], 0), 0);
+function totalMs(timings: readonly Timing[]): number {
+  return timings.reduce((sum, { bestMs }) => sum + PASSES.reduce((ms, pass) => ms + bestMs[pass], 0), 0);
 }
 
-function fit(subjects: readonly Subject[], pass: ConvolutionPass): ConvolutionCost {
-  const rows = subjects.map(({ shape, algorithm }) => {
+function fit(timings: readonly Timing[], pass: ConvolutionPass): ConvolutionCost {
+  const rows = timings.map(({ shape, algorithm }) => {
     const { product, source, target, weights } = convolutionWork(pass, algorithm, siteOf(shape));
     return [product, source, target, weights];
   });
-  const times = subjects.map(({ bestMs }) => bestMs[pass] * 1e6);
+  const times = timings.map(({ bestMs }) => bestMs[pass] * 1e6);
   const [product, source, target, weights] = fitCosts(rows, times);
   return { product: product!, source: source!, target: target!, weights: weights! };
 }
@@ -123,9 +126,12 @@ function siteOf(shape: Shape) {
   return { convolution, input: box(shape.inputs), output: box(shape.outputs) };
 }
 
-type Case = Pick<Subject, 'shape' | 'algorithm' | 'wide'>;
+interface Opened {
+  readonly arena: Arena;
+  readonly submissions: Readonly<Record<ConvolutionPass, Submission>>;
+}
 
-async function openSubject(engine: Engine, { shape, algorithm, wide }: Case): Promise<Subject> {
+async function open(engine: Engine, { shape, algorithm, wide }: Case): Promise<Opened> {
   const model = modelOf(shape);
   const passes = { forward: algorithm, inputGradient: algorithm, weightGradient: algorithm };
   const kernels: KernelPlan = { mode: 'fast', wide: [wide], convolutions: { [NAME]: passes } };
@@ -139,19 +145,13 @@ async function openSubject(engine: Engine, { shape, algorithm, wide }: Case): Pr
     variants: [{ kind: 'train', samples: 1 }],
   });
   const { forward, backward } = program.iterations.get(iterationKey('train', 1))!;
-  const arena = await engine.allocate(program.arenaBytes, { mode: 'fast', wide });
-  const callsOf = (name: 'forward' | 'backward', [phase]: readonly Phase[], pass: string): readonly KernelCall[] =>
-    phase!.calls[0].filter((call, k) => phase!.layers[k] === LAYER && passOf(name, call) === pass);
-  return {
-    shape,
-    algorithm,
-    wide,
-    arena,
-    submissions: {
-      forward: arena.compile(callsOf('forward', forward, 'forward')),
-      inputGradient: arena.compile(callsOf('backward', backward, 'input gradient')),
-      weightGradient: arena.compile(callsOf('backward', backward, 'weight gradient')),
-    },
-    bestMs: { forward: Infinity, inputGradient: Infinity, weightGradient: Infinity },
+  const arena = await engine.allocate(program.arenaBytes, kernelsAt(kernels, 0));
+  const compile = (name: 'forward' | 'backward', [phase]: readonly Phase[], pass: StepPass) =>
+    arena.compile(phase!.calls[0].filter((call, k) => phase!.layers[k] === LAYER && passOf(name, call) === pass));
+  const submissions = {
+    forward: compile('forward', forward, 'forward'),
+    inputGradient: compile('backward', backward, 'input gradient'),
+    weightGradient: compile('backward', backward, 'weight gradient'),
   };
+  return { arena, submissions };
 }

@@ -32,8 +32,8 @@ export interface KernelRates extends Readonly<Record<ConvolutionPass, PassRates>
 }
 
 const CONVOLVED: PassRates = {
-  direct: { product: 0.035, source: 5, target: 12, weights: 6 },
-  winograd: { product: 0.033, source: 45, target: 80, weights: 25 },
+  direct: { product: 0.035, source: 0, target: 5, weights: 5 },
+  winograd: { product: 0.04, source: 21, target: 23, weights: 20 },
 };
 
 /** For devices that have measured none: about what an x64 core without wide registers takes, which few ratios differ from. */
@@ -41,7 +41,7 @@ export const TYPICAL_RATES: KernelRates = {
   wide: false,
   forward: CONVOLVED,
   inputGradient: CONVOLVED,
-  weightGradient: { ...CONVOLVED, direct: { product: 0.035, source: 2, target: 2, weights: 16 } },
+  weightGradient: { ...CONVOLVED, direct: { product: 0.035, source: 0, target: 0, weights: 14 } },
 };
 
 /** Reads rates from a file or a message; undefined where they are none. */
