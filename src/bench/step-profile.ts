@@ -81,6 +81,8 @@ const BACKWARD_PASSES: Partial<Record<KernelCall['kind'], StepPass>> = {
   activationBackward: 'activation gradient',
   sumPlanes: 'bias gradient',
   convolveWeights: 'weight gradient',
+  convolveDepthwiseWeights: 'weight gradient',
+  convolveWinogradWeights: 'weight gradient',
   denseWeights: 'weight gradient',
 };
 

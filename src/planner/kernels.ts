@@ -41,9 +41,6 @@ export function chooseKernels(model: Model, stages: readonly Stage[], rates: rea
   return { mode: 'fast', wide: rates.map(({ wide }) => wide), convolutions: Object.fromEntries(chosen) };
 }
 
-/** Passes that Winograd's algorithm has kernels for. */
-const WINOGRAD_PASSES: readonly ConvolutionPass[] = ['forward', 'inputGradient'];
-
 /** A convolution that has a choice, in which passes, and by rank the parts in which a device computes it in training. */
 interface Convolution {
   readonly convolution: Conv2d;
@@ -63,7 +60,7 @@ function convolutionsOf(model: Model, stage: Stage): readonly Convolution[] {
     const site = (boxes: readonly Box[]) => ({ convolution, input: boxes[l]!, output: boxes[l + 1]! });
     // Nobody wants the gradient of the images.
     const isFirst = !model.layers.slice(0, start + l).some((layer) => 'name' in layer);
-    const passes = WINOGRAD_PASSES.filter((pass) => pass !== 'inputGradient' || !isFirst);
+    const passes = PASSES.filter((pass) => pass !== 'inputGradient' || !isFirst);
     return [{ convolution, passes, sites: regions.map((parts) => parts.map(site)) }];
   });
 }

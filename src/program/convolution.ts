@@ -7,13 +7,13 @@
 import { windowReach, type Conv2d } from '../model/layers.ts';
 import type { Algorithm, ConvolutionAlgorithms } from '../planner/plan.ts';
 import { intersectRanges, length, type Box, type Range } from '../tensor/box.ts';
-import { convolveWeightsScratch } from '../tensor/call.ts';
 import { FLOAT_BYTES, type View } from '../tensor/view.ts';
 import { emitConvolve } from './convolve.ts';
 import { channelGroups, channelsOf, isDepthwise } from './groups.ts';
 import { emitInputGradient } from './input-gradient.ts';
 import type { Linker } from './linker.ts';
 import { NO_BORDER, pixelAddress, planesBytes, roundUpToVector, storePlanes, type Stored } from './planes.ts';
+import { emitWeightGradient, type Sampled } from './weight-gradient.ts';
 
 /** Addresses of a layer's parameters and, in training, of their gradients. */
 export interface ParameterAddresses {
@@ -21,12 +21,6 @@ export interface ParameterAddresses {
   readonly bias: number;
   readonly weightGradient: number;
   readonly biasGradient: number;
-}
-
-/** Source pixels of a convolution, and where each tap lies from them. */
-interface Sampled {
-  readonly view: View;
-  readonly taps: readonly number[];
 }
 
 interface ForwardSite {
@@ -81,35 +75,18 @@ interface BackwardSite {
 /** Gradients of weights and input from the gradient of what the activation was applied to; that of the bias is the caller's. */
 export function emitConvolutionBackward(linker: Linker, site: BackwardSite): void {
   const { convolution, input, outputGradient, inputGradient, parameters, algorithms } = site;
-  emitWeightGradient(linker, site, sampleInput(linker, convolution, input, outputGradient.box));
+  emitWeightGradient(linker, {
+    convolution,
+    source: sampleInput(linker, convolution, input, outputGradient.box),
+    channels: length(input.box[1]),
+    outputGradient: outputGradient.view,
+    target: parameters.weightGradient,
+    algorithm: algorithms.weightGradient,
+  });
   if (inputGradient) {
     const { weights } = parameters;
     const algorithm = algorithms.inputGradient;
     emitInputGradient(linker, { convolution, weights, outputGradient, inputGradient, algorithm });
-  }
-}
-
-function emitWeightGradient(linker: Linker, site: BackwardSite, source: Sampled): void {
-  const { convolution, outputGradient, parameters } = site;
-  const channels = length(site.input.box[1]);
-  const taps = indices(convolution.kernel ** 2);
-  const kernel = { taps: source.taps, tapIndex: taps, kernelTaps: taps.length };
-  if (isDepthwise(convolution, channels)) {
-    const views = { source: source.view, gradient: outputGradient.view };
-    linker.emit({ kind: 'convolveDepthwiseWeights', ...views, ...kernel, target: parameters.weightGradient });
-    return;
-  }
-  const groups = channelGroups(convolution, channels);
-  const scratch = linker.buffer(convolveWeightsScratch(channels / groups.length, taps.length));
-  for (const { inputs, filters, weightOffset } of groups) {
-    linker.emit({
-      kind: 'convolveWeights',
-      source: channelsOf(source.view, inputs),
-      gradient: channelsOf(outputGradient.view, filters),
-      ...kernel,
-      target: parameters.weightGradient + weightOffset,
-      scratch,
-    });
   }
 }
 

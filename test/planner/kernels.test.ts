@@ -114,6 +114,7 @@ test('where transforms cost nothing 3x3 convolutions go by Winograd, where they 
   t.deepEqual(Object.keys(cheap.convolutions), ['first', 'last']);
   t.is(cheap.convolutions['last']!.forward, 'winograd');
   t.is(cheap.convolutions['last']!.inputGradient, 'winograd');
+  t.is(cheap.convolutions['last']!.weightGradient, 'winograd');
   t.deepEqual(choice([transforming(1000)]), {
     mode: 'fast',
     wide: [true],

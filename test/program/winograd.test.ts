@@ -36,9 +36,11 @@ test('each pass of each convolution is computed by the algorithm that the plan s
   const { forward, backward } = compile({
     conv3: { forward: 'winograd', inputGradient: 'direct', weightGradient: 'direct' },
     conv5: { forward: 'direct', inputGradient: 'winograd', weightGradient: 'direct' },
+    conv8: { forward: 'direct', inputGradient: 'direct', weightGradient: 'winograd' },
   });
   t.deepEqual(namesOf(forward, 'convolveWinograd'), ['conv3']);
   t.deepEqual(namesOf(backward, 'convolveWinograd'), ['conv5']);
+  t.deepEqual(namesOf(backward, 'convolveWinogradWeights'), ['conv8']);
   for (const phases of [forward, backward])
     t.deepEqual(namesOf(phases, 'transformWeights'), namesOf(phases, 'convolveWinograd'));
   const direct = MODEL.layers.flatMap((layer) => (layer.kind === 'conv2d' ? [layer.name] : []));
@@ -50,4 +52,5 @@ test('each pass of each convolution is computed by the algorithm that the plan s
     namesOf(backward, 'convolve').toSorted(),
     direct.filter((name) => !['conv1', 'conv5'].includes(name)).toSorted(),
   );
+  t.deepEqual(namesOf(backward, 'convolveWeights').toSorted(), direct.filter((name) => name !== 'conv8').toSorted());
 });
