@@ -91,26 +91,6 @@ function packed(sandbox: Sandbox, rows: number, columns: number, taps: number): 
   };
 }
 
-test('strict: packed weights are blocks of four rows, whichever way the weights are read and whichever taps are chosen', async (t) => {
-  const layouts = fc.record({
-    outputs: fc.integer({ min: 1, max: 9 }),
-    inputs: fc.integer({ min: 1, max: 7 }),
-    backward: fc.boolean(),
-    taps: fc.uniqueArray(fc.integer({ min: 0, max: 8 }), { minLength: 1 }),
-  });
-  await forAll(layouts, async ({ outputs, inputs, backward, taps }, sandbox) => {
-    const weights = sandbox.list(outputs * inputs * 9);
-    const [rows, columns] = backward ? [inputs, outputs] : [outputs, inputs];
-    const [rowStride, columnStride] = backward ? [9, inputs * 9] : [inputs * 9, 9];
-    const length = packedWeightsBytes(rows, columns, taps.length) / FLOAT_BYTES;
-    const target = sandbox.list(length);
-    sandbox.writesList('packed', target, length);
-    await sandbox.agrees(t, engines.strict, [
-      { kind: 'packWeights', weights, packed: target, rows, columns, rowStride, columnStride, taps },
-    ]);
-  });
-});
-
 testModes(
   'a convolution agrees with the reference over random shapes, windows, borders and strides',
   async (t, engine, packing) => {
