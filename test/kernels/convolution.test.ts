@@ -1,4 +1,3 @@
-import test from 'ava';
 import fc from 'fast-check';
 
 import {
@@ -8,7 +7,7 @@ import {
   type PackWeightsCall,
 } from '../../src/tensor/call.ts';
 import { FLOAT_BYTES, type Border, type View } from '../../src/tensor/view.ts';
-import { engines, testModes } from './modes.ts';
+import { testModes } from './modes.ts';
 import { ANYTHING, INFINITY_BITS, NAN_BITS, extents, forAll, storages, sumsOf, type Sandbox } from './sandbox.ts';
 
 /** Positions (row, column) that an output reads, relative to it. */

@@ -1,14 +1,10 @@
 import test from 'ava';
 import fc from 'fast-check';
 
-import { createEngine } from '../../src/kernels/wasm-engine.ts';
 import { packedWeightsBytes, type PackWeightsCall } from '../../src/tensor/call.ts';
 import { FLOAT_BYTES } from '../../src/tensor/view.ts';
+import { engines } from './modes.ts';
 import { forAll, type Sandbox } from './sandbox.ts';
-
-const strict = await createEngine({ mode: 'strict', revectorize: false });
-const fast = await createEngine({ mode: 'fast', revectorize: false });
-test.after.always(() => Promise.all([strict.close(), fast.close()]));
 
 const ASCENDING = Array.from({ length: 9 }, (_, tap) => tap);
 
@@ -43,14 +39,14 @@ test('strict: packed weights are blocks of four rows, whichever way the weights 
     const call = packingOf(sandbox, c);
     const length = packedWeightsBytes(call.rows, call.columns, call.taps.length) / FLOAT_BYTES;
     sandbox.writesList('packed', call.packed, length);
-    await sandbox.agrees(t, strict, [call]);
+    await sandbox.agrees(t, engines.strict, [call]);
   });
 });
 
 test('fast: packed weights are blocks of six, six and four rows in turn', async (t) => {
   await forAll(packings, async (c, sandbox) => {
     const call = packingOf(sandbox, { ...c, [c.backward ? 'inputs' : 'outputs']: 32 });
-    const floats = await sandbox.execute(fast, [call]);
+    const floats = await sandbox.execute(engines.fast, [call]);
     const wanted = [0, 6, 12, 16, 22, 28].flatMap((first, block) => {
       const lanes = Array.from({ length: block % 3 === 2 ? 4 : 6 }, (_, lane) => first + lane);
       return Array.from({ length: call.columns }, (_, column) => column).flatMap((column) =>
