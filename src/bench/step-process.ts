@@ -8,21 +8,25 @@ import { KernelError } from '../errors.ts';
 import { NODE_ENVIRONMENT, NODE_FLAGS } from '../footprint.ts';
 import type { Answers, Question, Reply } from './step-child.ts';
 
+export interface StepProcessOptions {
+  /** A command that starts the process in its own way, e.g. `['taskset', '-c', '1']`. */
+  readonly prefix?: readonly string[];
+  /** The process's code: what stands beside this file, with the same extension, unless said. */
+  readonly file?: URL;
+  /** Variables besides this process's. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+const BESIDE = new URL(`./step-child${extname(import.meta.url)}`, import.meta.url);
+
 export class StepProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown>;
 
-  /**
-   * @param prefix a command that starts the process in its own way, e.g. `['taskset', '-c', '1']`
-   * @param file the process's code: what stands beside this file, with the same extension, unless said
-   */
-  constructor(
-    prefix: readonly string[] = [],
-    file = new URL(`./step-child${extname(import.meta.url)}`, import.meta.url),
-  ) {
+  constructor({ prefix = [], file = BESIDE, environment = {} }: StepProcessOptions = {}) {
     const [command, ...args] = [...prefix, process.execPath, ...NODE_FLAGS, fileURLToPath(file)];
     this.#child = spawn(command, args, {
-      env: { ...process.env, ...NODE_ENVIRONMENT },
+      env: { ...process.env, ...NODE_ENVIRONMENT, ...environment },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.#ended = once(this.#child, 'exit');
