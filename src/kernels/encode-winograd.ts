@@ -2,20 +2,16 @@
 
 import { FLOAT_BYTES } from '../tensor/view.ts';
 import { tilesOf, winogradLayout, type ConvolveWinogradCall, type TransformWeightsCall } from '../tensor/winograd.ts';
-import { float32, room, viewWords } from './block.ts';
-
-/** Working memory inside the block: a vector for each of nine taps. */
-const GATHERED_WORDS = 36;
+import { float32, viewWords } from './block.ts';
 
 /** Bytes of values, all channels together, that a core keeps in its first cache while it multiplies them, and tiles that are multiplied together. */
 const PANEL_BYTES = 16 * 1024;
 const PANEL_TILES = 16;
 
 export function transformWeightsBlock(call: TransformWeightsCall): readonly number[] {
-  const { weights, packed, frequencyStride, rows, columns, taps } = call;
+  const { weights, packed, frequencyStride, rows, columns, mirrored } = call;
   const strides = [call.rowStride * FLOAT_BYTES, call.columnStride * FLOAT_BYTES];
-  const tapBytes = taps.map((tap) => tap * FLOAT_BYTES);
-  return [weights, packed, frequencyStride, rows, columns, ...strides, ...tapBytes, ...room(GATHERED_WORDS)];
+  return [weights, packed, frequencyStride, rows, columns, ...strides, mirrored ? 1 : 0];
 }
 
 /** @param wide whether the engine makes one register of two vectors side by side */

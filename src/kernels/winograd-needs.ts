@@ -12,20 +12,16 @@ import {
 } from '../tensor/winograd.ts';
 import { winogradWeightsLayout, type ConvolveWinogradWeightsCall } from '../tensor/winograd-weights.ts';
 import { pixelsTouch, type Needs } from './rules.ts';
-import { listSpan, tapsSpan, viewSpan, type Span } from './span.ts';
+import { listSpan, viewSpan, type Span } from './span.ts';
 
 export function transformWeightsNeeds(call: TransformWeightsCall): Needs {
-  const { weights, rows, columns, rowStride, columnStride, taps } = call;
+  const { weights, rows, columns, rowStride, columnStride } = call;
   const view: View = {
     offset: weights,
-    extent: [1, rows, columns, 1],
-    strides: [0, rowStride * FLOAT_BYTES, columnStride * FLOAT_BYTES, 0],
+    extent: [1, rows, columns, WINOGRAD_KERNEL ** 2],
+    strides: [0, rowStride * FLOAT_BYTES, columnStride * FLOAT_BYTES, FLOAT_BYTES],
   };
-  const tapBytes = taps.map((tap) => tap * FLOAT_BYTES);
-  return {
-    spans: [tapsSpan('weights', view, tapBytes), matricesSpan(call, rows, columns)],
-    rules: [[taps.length === WINOGRAD_KERNEL ** 2, `${taps.length} taps, wanted ${WINOGRAD_KERNEL ** 2}`]],
-  };
+  return { spans: [viewSpan('weights', view), matricesSpan(call, rows, columns)] };
 }
 
 /** The transformed weights of some rows in all frequencies. */

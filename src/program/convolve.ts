@@ -23,12 +23,13 @@ function emitDirect(linker: Linker, order: WeightOrder, convolved: Convolved): v
   linker.emit({ kind: 'convolve', packed, ...convolved });
 }
 
-/** Taps are three rows of three, side by side: the first one says where they begin. */
+/** Taps are three rows of three, side by side: the first one says where they begin, and of which end of the kernel its weight is. */
 function emitWinograd(linker: Linker, order: WeightOrder, { source, target, taps, bias, slope }: Convolved): void {
-  const { rows, columns } = order;
+  const { taps: tapIndex, ...places } = order;
+  const { rows, columns } = places;
   const frequencyStride = transformedWeightsStride(rows, columns);
   const packed = linker.buffer(transformedWeightsBytes(rows, columns));
-  linker.emit({ kind: 'transformWeights', packed, frequencyStride, ...order });
+  linker.emit({ kind: 'transformWeights', packed, frequencyStride, ...places, mirrored: tapIndex[0] !== 0 });
   const scratch = linker.buffer(winogradLayout(columns, target).bytes);
   const from = { ...source, offset: source.offset + taps[0]! };
   linker.emit({ kind: 'convolveWinograd', source: from, target, packed, frequencyStride, bias, slope, scratch });

@@ -8,7 +8,7 @@ import { FLOAT_BYTES, type View } from './view.ts';
 /**
  * Transforms convolution weights for {@link ConvolveWinogradCall}: G g Gᵀ of every 3x3 kernel g, 36 values, each in a matrix of its own:
  * transformed[frequency] is what a `packWeights` call of one tap would make of value `frequency` of all kernels,
- * `frequencyStride` bytes after that of the frequency before.
+ * `frequencyStride` bytes after that of the frequency before. What lies beyond `rows` is of no use.
  */
 export interface TransformWeightsCall {
   readonly kind: 'transformWeights';
@@ -21,8 +21,8 @@ export interface TransformWeightsCall {
   /** Floats between rows, and between columns, of the weights as PyTorch lays them out (OIHW). */
   readonly rowStride: number;
   readonly columnStride: number;
-  /** Float index of each of the nine taps, row by row, inside one 3x3 kernel. */
-  readonly taps: readonly number[];
+  /** Whether the taps of each kernel are read from the last one to the first, as the input gradient wants them. */
+  readonly mirrored: boolean;
 }
 
 /**
@@ -65,7 +65,7 @@ const LINE_BYTES = 64;
 const TRANSFORM_BYTES = 10_368;
 
 /** Tiles that a core transforms and multiplies at a time, at most, and rows (output channels) that it brings back at a time. */
-const BLOCK_TILES = 48;
+const BLOCK_TILES = 64;
 const BLOCK_ROWS = 64;
 
 /** Tiles are multiplied by eights, and as many more are stored behind them. */
@@ -104,16 +104,27 @@ export interface WinogradLayout {
 
 /** The working memory of a convolution of `columns` input channels to the channels of `target`. */
 export function winogradLayout(columns: number, target: View): WinogradLayout {
-  const tiles = Math.min(BLOCK_TILES, Math.ceil(tilesOf(target) / TILE_GROUP) * TILE_GROUP);
+  const tiles = groups(tilesOf(target));
+  // Room does not fall with the number of tiles, so that parts of a call need no more than the whole.
+  const room = Math.min(BLOCK_TILES, tiles);
   const rows = Math.min(BLOCK_ROWS, Math.ceil(target.extent[1] / ROW_BLOCK) * ROW_BLOCK);
-  const tight = lines((tiles + TILE_GROUP) * FLOAT_BYTES);
+  const tight = lines((room + TILE_GROUP) * FLOAT_BYTES);
   const rowBytes = (tight / LINE_BYTES) % 2 === 0 ? tight + LINE_BYTES : tight;
   const valueStride = columns * rowBytes + LINE_BYTES;
   const productStride = rows * rowBytes + LINE_BYTES;
   const values = lines(TRANSFORM_BYTES);
   const products = values + FREQUENCIES * valueStride;
   const bytes = products + FREQUENCIES * productStride;
-  return { tiles, rows, rowBytes, values, valueStride, products, productStride, bytes };
+  return { tiles: evenly(tiles), rows, rowBytes, values, valueStride, products, productStride, bytes };
+}
+
+/** Tiles of a block: as even as whole groups allow, because a last block of a few tiles would read all weights for them. */
+function evenly(tiles: number): number {
+  return groups(tiles / Math.max(1, Math.ceil(tiles / BLOCK_TILES)));
+}
+
+function groups(tiles: number): number {
+  return Math.ceil(tiles / TILE_GROUP) * TILE_GROUP;
 }
 
 function lines(bytes: number): number {

@@ -163,7 +163,7 @@ function convolve(sandbox: Sandbox, shape: Shape): KernelCall {
   };
 }
 
-function transformWeights(sandbox: Sandbox, { extent, rows }: Shape): KernelCall {
+function transformWeights(sandbox: Sandbox, { extent, rows, kernel }: Shape): KernelCall {
   const columns = extent[1];
   return {
     kind: 'transformWeights',
@@ -173,7 +173,7 @@ function transformWeights(sandbox: Sandbox, { extent, rows }: Shape): KernelCall
     columns,
     rowStride: columns * 9,
     columnStride: 9,
-    taps: Array.from({ length: 9 }, (_, tap) => tap),
+    mirrored: kernel % 2 === 0,
   };
 }
 

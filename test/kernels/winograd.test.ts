@@ -59,7 +59,6 @@ function callsOf(sandbox: Sandbox, shape: Shape): readonly [TransformWeightsCall
   const border = storage.border!;
   const halo = { ...border, bottom: border.bottom + 2, right: border.right + 2 };
   const target = sandbox.view([samples, rows, height, width], targetStorage);
-  const tapIndex = Array.from({ length: 9 }, (_, tap) => tap);
   const [bytes, layout] = [transformedWeightsBytes(rows, columns), winogradLayout(columns, target)];
   const packed = { packed: sandbox.take(bytes), frequencyStride: transformedWeightsStride(rows, columns) };
   const scratch = sandbox.take(layout.bytes);
@@ -75,7 +74,7 @@ function callsOf(sandbox: Sandbox, shape: Shape): readonly [TransformWeightsCall
       columns,
       rowStride: mirrored ? 9 : columns * 9,
       columnStride: mirrored ? rows * 9 : 9,
-      taps: mirrored ? tapIndex.toReversed() : tapIndex,
+      mirrored,
     },
     {
       kind: 'convolveWinograd',
@@ -120,7 +119,8 @@ test('a Winograd convolution is the direct one, whichever way the weights are re
       const { source, target, bias, slope } = winograd;
       const direct = sandbox.view(target.extent);
       const packed = sandbox.list(packedWeightsBytes(transform.rows, transform.columns, 9) / FLOAT_BYTES);
-      const { weights, rows, columns, rowStride, columnStride, taps } = transform;
+      const { weights, rows, columns, rowStride, columnStride, mirrored } = transform;
+      const taps = Array.from({ length: 9 }, (_, tap) => (mirrored ? 8 - tap : tap));
       const places = Array.from({ length: 9 }, (_, i) => Math.floor(i / 3) * source.strides[2] + (i % 3) * FLOAT_BYTES);
       const calls: readonly KernelCall[] = [
         { kind: 'packWeights', weights, packed, rows, columns, rowStride, columnStride, taps },

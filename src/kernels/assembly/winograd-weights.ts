@@ -1,7 +1,7 @@
-/** Winograd's F(4x4, 3x3), weights: G g Gᵀ of each kernel, 36 values, each packed in a matrix of its own as the tiles of `convolve` read it. */
+/** Winograd's F(4x4, 3x3), weights: G g Gᵀ of each kernel, 36 values, each packed in a matrix of its own as `packWeights` packs one tap. */
 
 import { blockRows } from './convolve-block';
-import { kernels2, kernels4 } from './generated/winograd';
+import { kernelsColumns, kernelsColumnsMirrored, kernelsRows, kernelsRowsMirrored } from './generated/winograd';
 
 @unmanaged
 class TransformWeights {
@@ -14,44 +14,48 @@ class TransformWeights {
   /** Bytes between rows and between columns of the weights. */
   rowStride: usize;
   columnStride: usize;
+  /** 1 where the taps of each kernel are read from the last one to the first, else 0. */
+  mirrored: u32;
 }
 
-const TAPS: usize = offsetof<TransformWeights>();
-
-/** Nine vectors of working memory, behind the byte offset of each of the nine taps inside one kernel. */
-const GATHERED: usize = TAPS + 9 * 4;
-
-/** Block: {@link TransformWeights}, tap offsets, working memory. Rows beyond the last are zeros. */
+/** Block: {@link TransformWeights}. Of a block of rows the first four go one column at a time, the last two in pairs of columns. */
 export function transformWeights(block: usize): void {
   const fields = changetype<TransformWeights>(block);
   let to = fields.packed;
   for (let row: usize = 0; row < fields.rows; ) {
-    const left = fields.rows - row;
-    const rows = blockRows(row, left);
-    let from = fields.weights + row * fields.rowStride;
-    for (let column: usize = 0; column < fields.columns; column++, from += fields.columnStride, to += rows << 2) {
-      gather(block, from, min(left, 4));
-      kernels4(block + GATHERED, to, fields.frequency);
-      if (rows == 6) {
-        gather(block, from + 4 * fields.rowStride, min(left - 4, 2));
-        kernels2(block + GATHERED, to + 16, fields.frequency);
-      }
-    }
+    const rows = blockRows(row, fields.rows - row);
+    fourRows(fields, row, rows, to);
+    if (rows == 6) twoRows(fields, row + 4, to + 16);
+    to += (rows * fields.columns) << 2;
     row += rows;
   }
 }
 
-/** The kernels of `rows` rows side by side, zeros beyond: nine vectors. */
-function gather(block: usize, from: usize, rows: usize): void {
-  const stride = changetype<TransformWeights>(block).rowStride;
-  const end = block + GATHERED;
-  let to = end;
-  for (let tap = block + TAPS; tap < end; tap += 4, to += 16) {
-    const at = from + load<usize>(tap);
-    let taps = v128.load32_zero(at);
-    if (rows > 1) taps = v128.load_lane<i32>(at + stride, taps, 1);
-    if (rows > 2) taps = v128.load_lane<i32>(at + 2 * stride, taps, 2);
-    if (rows > 3) taps = v128.load_lane<i32>(at + 3 * stride, taps, 3);
-    v128.store(to, taps);
-  }
+/** Address of a row's first kernel; the last row stands in for those beyond it. */
+function rowAt(fields: TransformWeights, row: usize): usize {
+  return fields.weights + min(row, fields.rows - 1) * fields.rowStride;
+}
+
+function fourRows(fields: TransformWeights, row: usize, rows: usize, to: usize): void {
+  const p0 = rowAt(fields, row);
+  const p1 = rowAt(fields, row + 1);
+  const p2 = rowAt(fields, row + 2);
+  const p3 = rowAt(fields, row + 3);
+  const next = rows << 2;
+  if (fields.mirrored) kernelsRowsMirrored(p0, p1, p2, p3, fields.columnStride, to, fields.frequency, next, fields.columns);
+  else kernelsRows(p0, p1, p2, p3, fields.columnStride, to, fields.frequency, next, fields.columns);
+}
+
+/** A column that is left alone makes both columns of its pair. */
+function twoRows(fields: TransformWeights, row: usize, to: usize): void {
+  const pairs = fields.columns >> 1;
+  columnPairs(fields, row, 0, fields.columnStride, to, 24, pairs);
+  if (fields.columns & 1) columnPairs(fields, row, 2 * pairs, 0, to + pairs * 48, 0, 1);
+}
+
+function columnPairs(fields: TransformWeights, row: usize, column: usize, step: usize, to: usize, next: usize, count: usize): void {
+  const p0 = rowAt(fields, row) + column * fields.columnStride;
+  const p1 = rowAt(fields, row + 1) + column * fields.columnStride;
+  if (fields.mirrored) kernelsColumnsMirrored(p0, p1, p0 + step, p1 + step, 2 * step, to, fields.frequency, next, count);
+  else kernelsColumns(p0, p1, p0 + step, p1 + step, 2 * step, to, fields.frequency, next, count);
 }

@@ -60,8 +60,7 @@ write('peak.ts', PEAK_IMPORTS, [peakFlops(), ...[false, true].map(peak)]);
 write('products.ts', PRODUCT_IMPORTS, PRODUCT_TILES.map(productTile));
 write('winograd.ts', WINOGRAD_IMPORTS, [
   ...[1, 2].flatMap((vectors) => [inputColumns(vectors), inputRows(vectors), outputs(vectors)]),
-  kernels(4),
-  kernels(2),
+  ...[false, true].flatMap((mirrored) => [kernels('rows', mirrored), kernels('columns', mirrored)]),
 ]);
 write('winograd-gradient.ts', WINOGRAD_GRADIENT_IMPORTS, [
   ...[1, 2].flatMap((vectors) => [gradientColumns(vectors), tapSums(vectors)]),

@@ -36,3 +36,17 @@ export function applied(transform: Transform, inputs: readonly string[], suffix:
     outputs: transform.outputs.map(renamed),
   };
 }
+
+/** The body of a loop with its constants in variables that are set before it: engines make a constant anew wherever it stands. */
+export function hoisted(body: readonly string[]): {
+  readonly before: readonly string[];
+  readonly body: readonly string[];
+} {
+  const names = new Map<string, string>();
+  const nameOf = (constant: string): string => {
+    if (!names.has(constant)) names.set(constant, `constant${names.size}`);
+    return names.get(constant)!;
+  };
+  const renamed = body.map((line) => line.replaceAll(/f32x4\.splat\(<f32>[^)]*\)/gu, nameOf));
+  return { before: [...names].map(([constant, name]) => `  const ${name} = ${constant};`), body: renamed };
+}

@@ -10,6 +10,7 @@ import {
   DISTANCES_B,
   add,
   applied,
+  hoisted,
   plusTimes,
   subtract,
   times,
@@ -79,18 +80,22 @@ function pass(name: string, vectors: number, transform: Transform, addresses: re
     const inputs = transform.inputs.map((input) => `${input}_${v}`);
     return { inputs, ...applied(transform, inputs, `_${v}`) };
   });
+  const { before, body } = hoisted([
+    ...addresses.flatMap((address, k) => [
+      `    const from${k} = ${address};`,
+      ...parts.map(({ inputs }, v) => `    const ${inputs[k]!} = v128.load(from${k}, ${v * 16});`),
+    ]),
+    ...parts.flatMap(({ steps }) => steps.map((step) => `  ${step}`)),
+    ...transform.outputs.flatMap((_, k) => [
+      `    const to${k} = ${k === 0 ? 'to' : `to${k - 1} + toStep`};`,
+      ...parts.map(({ outputs }, v) => `    v128.store(to${k}, ${outputs[k]!}, ${v * 16});`),
+    ]),
+  ]);
   return lines([
     `export function ${name}${4 * vectors}(${PARAMETERS}): void {`,
+    ...before,
     `  for (; count != 0; count--, from += ${16 * vectors}, to += ${16 * vectors}) {`,
-    ...addresses.flatMap((address, k) => [
-      `  const from${k} = ${address};`,
-      ...parts.map(({ inputs }, v) => `  const ${inputs[k]!} = v128.load(from${k}, ${v * 16});`),
-    ]),
-    ...parts.flatMap(({ steps }) => steps),
-    ...transform.outputs.flatMap((_, k) => [
-      `  const to${k} = ${k === 0 ? 'to' : `to${k - 1} + toStep`};`,
-      ...parts.map(({ outputs }, v) => `  v128.store(to${k}, ${outputs[k]!}, ${v * 16});`),
-    ]),
+    ...body,
     '  }',
     '}',
   ]);
@@ -119,15 +124,72 @@ export function outputs(vectors: number): string {
   return pass('outputs', vectors, OUTPUT, rowAddresses(6));
 }
 
+/** How four kernels share vectors: those of four rows of a column, or of two rows of two columns. */
+export type KernelLanes = 'rows' | 'columns';
+
 /**
- * Prints G g Gᵀ of four kernels side by side, nine vectors one behind the other, to 36 vectors `toStep` bytes apart; `lanes` of each
- * are stored: four, or the first two.
+ * Prints G g Gᵀ of four kernels at a time, at addresses p0 to p3, `count` times, each `step` bytes further. The 36 values lie `toStep` bytes
+ * apart, those of a column behind those of the column before; columns are `next` bytes apart where there are two.
  */
-export function kernels(lanes: 2 | 4): string {
+export function kernels(lanes: KernelLanes, mirrored: boolean): string {
+  const store = (value: string): readonly string[] =>
+    lanes === 'rows'
+      ? [`    v128.store(at, ${value});`]
+      : [`    v128.store_lane<i64>(at, ${value}, 0);`, `    v128.store_lane<i64>(at + next, ${value}, 1);`];
+  const { steps, outputs } = transformedKernel(mirrored);
+  const { before, body } = hoisted([
+    ...gatheredKernels(),
+    ...steps.map((step) => `  ${step}`),
+    '    let at = to;',
+    ...outputs.flatMap((value) => [...store(value), '    at += toStep;']),
+  ]);
+  const advance = [
+    'p0 += step',
+    'p1 += step',
+    'p2 += step',
+    'p3 += step',
+    lanes === 'rows' ? 'to += next' : 'to += 2 * next',
+  ];
+  const kind = `${lanes === 'rows' ? 'Rows' : 'Columns'}${mirrored ? 'Mirrored' : ''}`;
+  const places = `p0: usize, p1: usize, p2: usize, p3: usize, step: usize, to: usize, toStep: usize, next: usize, count: usize`;
+  return lines([
+    `export function kernels${kind}(${places}): void {`,
+    ...before,
+    `  for (; count != 0; count--, ${advance.join(', ')}) {`,
+    ...body,
+    '  }',
+    '}',
+  ]);
+}
+
+/** Nine vectors g0 to g8 of the taps of four kernels. */
+function gatheredKernels(): readonly string[] {
+  const square = (tap: number): readonly string[] => {
+    const rows = range(4).map((lane) => `    const row${tap}_${lane} = v128.load(p${lane}, ${tap * 4});`);
+    const pairs = range(2).flatMap((half) =>
+      [0, 2].map((lane) => {
+        const [a, b] = [`row${tap}_${lane}`, `row${tap}_${lane + 1}`];
+        const order = half === 0 ? '0, 4, 1, 5' : '2, 6, 3, 7';
+        return `    const pair${tap}_${half}_${lane} = v128.shuffle<f32>(${a}, ${b}, ${order});`;
+      }),
+    );
+    const taps = range(4).map((k) => {
+      const [a, b] = [0, 2].map((lane) => `pair${tap}_${k >> 1}_${lane}`);
+      return `    const g${tap + k} = v128.shuffle<f32>(${a}, ${b}, ${k % 2 === 0 ? '0, 1, 4, 5' : '2, 3, 6, 7'});`;
+    });
+    return [...rows, ...pairs, ...taps];
+  };
+  const lanes = [1, 2, 3].map((lane) => `    g8 = v128.load_lane<i32>(p${lane}, g8, ${lane}, 32);`);
+  return [...square(0), ...square(4), '    let g8 = v128.load32_zero(p0, 32);', ...lanes];
+}
+
+/** The steps from taps g0 to g8 to 36 values, row by row. */
+function transformedKernel(mirrored: boolean) {
+  const tap = (index: number): string => `g${mirrored ? 8 - index : index}`;
   const columns = range(3).map((v) =>
     applied(
       WEIGHTS,
-      range(3).map((u) => `g${u}${v}`),
+      range(3).map((u) => tap(3 * u + v)),
       `_${v}`,
     ),
   );
@@ -138,16 +200,5 @@ export function kernels(lanes: 2 | 4): string {
       `_row${i}`,
     ),
   );
-  const store = (value: string): string =>
-    lanes === 4 ? `v128.store(to, ${value});` : `v128.store_lane<i64>(to, ${value}, 0);`;
-  return lines([
-    `export function kernels${lanes}(from: usize, to: usize, toStep: usize): void {`,
-    ...range(9).map((tap) => `  const g${Math.floor(tap / 3)}${tap % 3} = v128.load(from, ${tap * 16});`),
-    ...columns.flatMap(({ steps }) => steps),
-    ...rows.flatMap(({ steps, outputs: row }) => [
-      ...steps,
-      ...row.flatMap((value) => [`  ${store(value)}`, '  to += toStep;']),
-    ]),
-    '}',
-  ]);
+  return { steps: [...columns, ...rows].flatMap(({ steps }) => steps), outputs: rows.flatMap((row) => row.outputs) };
 }

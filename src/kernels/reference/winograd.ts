@@ -18,11 +18,12 @@ import { inputTile, tileCorners, type Corner } from './winograd-tile.ts';
 
 /** See {@link TransformWeightsCall}. */
 export function transformWeights(memory: Memory, call: TransformWeightsCall): void {
-  const { weights, packed, frequencyStride, rows, columns, rowStride, columnStride, taps } = call;
+  const { weights, packed, frequencyStride, rows, columns, rowStride, columnStride, mirrored } = call;
   for (let row = 0; row < Math.ceil(rows / ROW_BLOCK) * ROW_BLOCK; row++) {
     for (let column = 0; column < columns; column++) {
       const value = (u: number, v: number): number => {
-        const index = row * rowStride + column * columnStride + taps[u * WINOGRAD_KERNEL + v]!;
+        const tap = u * WINOGRAD_KERNEL + v;
+        const index = row * rowStride + column * columnStride + (mirrored ? WINOGRAD_KERNEL ** 2 - 1 - tap : tap);
         return row < rows ? read(memory, weights + index * FLOAT_BYTES) : 0;
       };
       const transformed = onBothAxes(WEIGHTS, square(WINOGRAD_KERNEL, value)).flat();
