@@ -81,6 +81,7 @@ test.serial('a job in fields trains to the weights of the job file that says the
     jobName: 'mine',
     model: 'lenet5',
     shuffle: true,
+    mode: 'strict',
     directory: 'kept',
   };
   await runtime.load(flow({ job: '' }).map((node) => (node['id'] === 'job' ? { ...node, ...fields } : node)));
