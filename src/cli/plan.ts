@@ -29,6 +29,8 @@ Shows how the job is cut into stages and tiles, what travels between devices, an
   --svg FILE       draw tiles and halos
   --json           one JSON object on standard output
 
+In mode fast it shows the kernels for typical devices; a run has those that its devices' own measurements choose, and so another hash.
+
 Example: mqtile plan flows/lenet5-mnist.yaml --grid 2x3 --svg plan.svg
 `;
 
