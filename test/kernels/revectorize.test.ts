@@ -19,7 +19,7 @@ const CASES: Readonly<Record<string, ArenaKernels>> = {
 };
 
 for (const [name, kernels] of Object.entries(CASES)) {
-  for (const kind of ['convolve', 'convolveWeights'] as const) {
+  for (const kind of ['convolve', 'convolveWeights', 'convolveWinograd', 'convolveWinogradWeights'] as const) {
     test(`${name} has the same bits with and without revectorization: ${kind}`, async (t) => {
       await using plain = await createModeEngine(kernels, { revectorize: false });
       await using revectorized = await createModeEngine(kernels, { revectorize: true });
@@ -34,7 +34,7 @@ for (const [name, kernels] of Object.entries(CASES)) {
           );
           t.deepEqual(got, wanted);
         },
-        100,
+        30,
       );
     });
   }
