@@ -1,7 +1,15 @@
 /** Cuts: along what each kind of kernel call can be done in parts, and what the call of a part is. */
 
-import type { DenseCall, KernelCall, MaxPoolBackwardCall, MaxPoolCall, PackCall, SgdCall } from '../tensor/call.ts';
-import { FLOAT_BYTES, type View } from '../tensor/view.ts';
+import type {
+  DenseCall,
+  DenseInputCall,
+  KernelCall,
+  MaxPoolBackwardCall,
+  MaxPoolCall,
+  PackCall,
+  SgdCall,
+} from '../tensor/call.ts';
+import { FLOAT_BYTES, valuesOf, type View } from '../tensor/view.ts';
 import {
   convolveCuts,
   convolveDepthwiseCuts,
@@ -16,6 +24,7 @@ import { convolveWinogradCuts, convolveWinogradWeightsCuts, transformWeightsCuts
 /** Register tiles of dense layers. */
 const SAMPLE_BLOCK = 4;
 const OUTPUT_BLOCK = 4;
+const INPUT_BLOCK = 8;
 
 /** All ways to cut a call; none where one result depends on all values, as that of a loss or a checksum. */
 export function cutsOf(call: KernelCall): readonly Cut[] {
@@ -63,12 +72,7 @@ const CUTS: Partial<PerCall<readonly Cut[]>> = {
   ],
   maxPoolBackward: maxPoolBackwardCuts,
   dense: denseCuts,
-  denseInput: (call) =>
-    axisCuts(call.sourceGradient, [0], (part) => ({
-      ...call,
-      targetGradient: part(call.targetGradient),
-      sourceGradient: part(call.sourceGradient),
-    })).map((cut) => ({ ...cut, unit: SAMPLE_BLOCK })),
+  denseInput: denseInputCuts,
   denseWeights: (call) => [
     cutOf(
       valuesOf(call.targetGradient),
@@ -85,11 +89,6 @@ const CUTS: Partial<PerCall<readonly Cut[]>> = {
 
 function ends(call: { readonly source: View; readonly target: View }, part: (view: View) => View) {
   return { source: part(call.source), target: part(call.target) };
-}
-
-/** Values of one sample. */
-function valuesOf({ extent }: View): number {
-  return extent[1] * extent[2] * extent[3];
 }
 
 /** Values start to end of every sample, which lie side by side. */
@@ -133,6 +132,24 @@ function maxPoolBackwardCuts(call: MaxPoolBackwardCall): readonly Cut[] {
   });
   const bySamples = sums === 0 ? [cutOf(source.extent[0], slices(0))] : [];
   return [...bySamples, cutOf(source.extent[1], channels)];
+}
+
+/** By samples, which the calls around it are cut by too, or by inputs, of which a part has a part of each row of weights. */
+function denseInputCuts(call: DenseInputCall): readonly Cut[] {
+  const { sourceGradient, targetGradient, weights } = call;
+  const samples = sourceGradient.extent[0];
+  const rows = (start: number, end: number): KernelCall => ({
+    ...call,
+    targetGradient: along(targetGradient, 0, start, end),
+    sourceGradient: along(sourceGradient, 0, start, end),
+  });
+  const inputs = (start: number, end: number): KernelCall => ({
+    ...call,
+    sourceGradient: values(sourceGradient, start, end),
+    weights: weights + start * FLOAT_BYTES,
+  });
+  const sharedBytes = samples * valuesOf(targetGradient) * FLOAT_BYTES;
+  return [cutOf(samples, rows, SAMPLE_BLOCK), cutOf(valuesOf(sourceGradient), inputs, INPUT_BLOCK, sharedBytes)];
 }
 
 function denseCuts(call: DenseCall): readonly Cut[] {

@@ -14,7 +14,7 @@ import {
   type PackWeightsCall,
   type SoftmaxCrossEntropyCall,
 } from '../tensor/call.ts';
-import { FLOAT_BYTES, type View } from '../tensor/view.ts';
+import { FLOAT_BYTES, valuesOf, type View } from '../tensor/view.ts';
 import { WORD_BYTES, float32, float64, joinRows, room, viewWords } from './block.ts';
 import { applyTo, type PerCall } from './per-call.ts';
 import { transformWeightsBlock, winogradBlock } from './encode-winograd.ts';
@@ -128,8 +128,12 @@ const BLOCKS: PerCall<readonly number[]> = {
   dense: ({ source, target, weights, bias, slope }) => {
     return [...viewsWords(source, target), weights, bias, float32(slope), ...room(SUMS_WORDS)];
   },
-  denseInput: (call) => [...viewsWords(call.targetGradient, call.sourceGradient), call.weights, ...productRoom()],
-  denseWeights: (call) => [...viewsWords(call.source, call.targetGradient), call.target, ...productRoom()],
+  denseInput: ({ targetGradient, sourceGradient, weights, weightsRow }) => {
+    return [...viewsWords(targetGradient, sourceGradient), weights, weightsRow, ...productRoom()];
+  },
+  denseWeights: ({ source, targetGradient, target }) => {
+    return [...viewsWords(source, targetGradient), target, valuesOf(source) * FLOAT_BYTES, ...productRoom()];
+  },
   softmaxCrossEntropy: (call) => [...viewsWords(call.logits, call.gradient), ...lossWords(call), call.labels],
   meanSquares: (call) => [...joinedWords(call.output, call.gradient), ...lossWords(call), 0],
   sgd: ({ weights, gradient, momentum, length, rate, coefficient, weightDecay }) => {

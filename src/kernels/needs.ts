@@ -7,7 +7,7 @@ import type {
   PackCall,
   SoftmaxCrossEntropyCall,
 } from '../tensor/call.ts';
-import { FLOAT_BYTES, type View } from '../tensor/view.ts';
+import { FLOAT_BYTES, valuesOf, type View } from '../tensor/view.ts';
 import {
   convolveDepthwiseNeeds,
   convolveDepthwiseWeightsNeeds,
@@ -65,9 +65,11 @@ export const NEEDS: PerCall<Needs> = {
   }),
   dense: ({ source, target, weights, bias }) => {
     const needs = denseNeeds(source, target, weights);
-    return { ...needs, spans: [...needs.spans, listSpan('bias', bias, bias === 0 ? 0 : rowLength(target))] };
+    return { ...needs, spans: [...needs.spans, listSpan('bias', bias, bias === 0 ? 0 : valuesOf(target))] };
   },
-  denseInput: ({ targetGradient, sourceGradient, weights }) => denseNeeds(sourceGradient, targetGradient, weights),
+  denseInput: ({ targetGradient, sourceGradient, weights, weightsRow }) => {
+    return denseNeeds(sourceGradient, targetGradient, weights, weightsRow);
+  },
   denseWeights: ({ source, targetGradient, target }) => denseNeeds(source, targetGradient, target),
   softmaxCrossEntropy: (call) => ({
     spans: [...lossSpans(call, call.logits), listSpan('labels', call.labels, call.logits.extent[0])],
@@ -117,19 +119,17 @@ function windowRules(call: MaxPoolCall | MaxPoolBackwardCall, target: View): rea
   ];
 }
 
-function rowLength({ extent }: View): number {
-  return extent[1] * extent[2] * extent[3];
-}
-
-/** `matrix` is one float for each output and input; the values of a sample are contiguous, samples may lie anywhere. */
-function denseNeeds(inputs: View, outputs: View, matrix: number): Needs {
+/** `matrix` is one float for each output and input, those of an output `row` bytes behind the last one's; the values of a sample are contiguous, samples may lie anywhere. */
+function denseNeeds(inputs: View, outputs: View, matrix: number, row = valuesOf(inputs) * FLOAT_BYTES): Needs {
+  const rowFloats = row / FLOAT_BYTES;
   return {
     spans: [
       viewSpan('inputs', inputs),
       viewSpan('outputs', outputs),
-      listSpan('matrix', matrix, rowLength(inputs) * rowLength(outputs)),
+      listSpan('matrix', matrix, (valuesOf(outputs) - 1) * rowFloats + valuesOf(inputs)),
     ],
     rules: [
+      [Number.isInteger(rowFloats) && rowFloats >= valuesOf(inputs), `rows of weights are ${row} bytes apart`],
       [inputs.extent[0] === outputs.extent[0], `samples differ: ${inputs.extent[0]} and ${outputs.extent[0]}`],
       [isRow(inputs) && isRow(outputs), 'the values of a sample are not contiguous'],
     ],

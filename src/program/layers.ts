@@ -4,7 +4,7 @@ import type { Activation, Layer } from '../model/layers.ts';
 import { algorithmsOf } from '../planner/kernels.ts';
 import type { KernelPlan } from '../planner/plan.ts';
 import { extentOf, type Box } from '../tensor/box.ts';
-import { FLOAT_BYTES, type View } from '../tensor/view.ts';
+import { FLOAT_BYTES, valuesOf, type View } from '../tensor/view.ts';
 import { emitConvolution, emitConvolutionBackward, type ParameterAddresses } from './convolution.ts';
 import type { Linker } from './linker.ts';
 import {
@@ -166,6 +166,7 @@ function emitDenseBackward(linker: Linker, site: BackwardSite, parameters: Param
       targetGradient,
       sourceGradient: site.inputGradient.view,
       weights: parameters.weights,
+      weightsRow: valuesOf(site.inputGradient.view) * FLOAT_BYTES,
     });
   }
 }

@@ -217,6 +217,8 @@ export interface DenseInputCall {
   readonly targetGradient: View;
   readonly sourceGradient: View;
   readonly weights: number;
+  /** Bytes from the weights of an output to those of the next: more than those of the inputs where these are a part of the layer's. */
+  readonly weightsRow: number;
 }
 
 /** target[o, i] = Σ_n targetGradient[n, o] · source[n, i]; at most 128 terms in float32, then float64. */

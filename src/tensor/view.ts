@@ -49,3 +49,8 @@ export function slice(view: View, box: Box, part: Box): View {
   const offset = part.reduce((sum, range, axis) => sum + (range[0] - box[axis]![0]) * view.strides[axis]!, view.offset);
   return { offset, extent: extentOf(part), strides: view.strides };
 }
+
+/** How many values a sample of a view has. */
+export function valuesOf({ extent }: View): number {
+  return extent[1] * extent[2] * extent[3];
+}

@@ -64,9 +64,10 @@ testModes('input gradients of a fully connected layer agree with the reference',
     async ({ sizes: { samples, inputs, outputs }, ...options }, sandbox) => {
       const targetGradient = rows(sandbox, samples, outputs, options);
       const sourceGradient = rows(sandbox, samples, inputs, options);
-      const weights = sandbox.list(outputs * inputs);
+      const weightsRow = (inputs + options.gap) * FLOAT_BYTES;
+      const weights = sandbox.list(outputs * (inputs + options.gap));
       sandbox.writes('source gradient', sourceGradient, sumsOf(outputs));
-      await sandbox.agrees(t, engine, [{ kind: 'denseInput', targetGradient, sourceGradient, weights }]);
+      await sandbox.agrees(t, engine, [{ kind: 'denseInput', targetGradient, sourceGradient, weights, weightsRow }]);
     },
     100,
   );

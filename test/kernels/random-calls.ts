@@ -4,7 +4,7 @@ import fc from 'fast-check';
 
 import type { Extent } from '../../src/tensor/box.ts';
 import { convolveWeightsScratch, packedWeightsBytes, type KernelCall } from '../../src/tensor/call.ts';
-import { FLOAT_BYTES, contiguous, type View } from '../../src/tensor/view.ts';
+import { FLOAT_BYTES, contiguous, valuesOf, type View } from '../../src/tensor/view.ts';
 import { transformedWeightsBytes, transformedWeightsStride, winogradLayout } from '../../src/tensor/winograd.ts';
 import { winogradWeightsLayout } from '../../src/tensor/winograd-weights.ts';
 import { extents, storages, type Sandbox, type Storage } from './sandbox.ts';
@@ -93,7 +93,8 @@ export const CALLS: Partial<Record<KernelCall['kind'], Maker>> = {
   },
   denseInput: (sandbox, shape) => {
     const { inputs, outputs, weights } = layer(sandbox, shape);
-    return { kind: 'denseInput', targetGradient: outputs, sourceGradient: inputs, weights };
+    const weightsRow = valuesOf(inputs) * FLOAT_BYTES;
+    return { kind: 'denseInput', targetGradient: outputs, sourceGradient: inputs, weights, weightsRow };
   },
   denseWeights: (sandbox, shape) => {
     const { inputs, outputs, weights } = layer(sandbox, shape);

@@ -98,6 +98,28 @@ test('parts are as even as blocks of sixteen channels, rows or samples allow', (
   t.deepEqual(extentsOf(convolve(1, 3, 1), 4), [[1, 3, 1, 8]]);
 });
 
+test('the input gradient of a dense layer is cut by samples, and by inputs where samples are few', (t) => {
+  const denseInput = (samples: number): KernelCall => ({
+    kind: 'denseInput',
+    targetGradient: contiguous(64, [samples, 10, 1, 1]),
+    sourceGradient: contiguous(64, [samples, 4, 5, 5]),
+    weights: 1024,
+    weightsRow: 400,
+  });
+  const partsOf = (samples: number) =>
+    splitCall(denseInput(samples), 2).map((part) =>
+      part.kind === 'denseInput' ? [part.sourceGradient.extent, part.weights] : [],
+    );
+  t.deepEqual(partsOf(8), [
+    [[4, 4, 5, 5], 1024],
+    [[4, 4, 5, 5], 1024],
+  ]);
+  t.deepEqual(partsOf(1), [
+    [[1, 48, 1, 1], 1024],
+    [[1, 52, 1, 1], 1024 + 4 * 48],
+  ]);
+});
+
 test('what depends on all values is not split', (t) => {
   const checksum: KernelCall = { kind: 'checksum', offset: 64, bytes: 1 << 20, target: 0 };
   t.deepEqual(splitCall(checksum, 4), [checksum]);

@@ -145,7 +145,7 @@ function everyKind(next: () => number): readonly KernelCall[] {
     },
     { kind: 'convolveDepthwiseWeights', source: at(next()), gradient: at(next()), ...kernel, target: next() },
     { kind: 'dense', source: at(next()), target: at(next()), weights: next(), bias: next(), slope: 1 },
-    { kind: 'denseInput', targetGradient: at(next()), sourceGradient: at(next()), weights: next() },
+    { kind: 'denseInput', targetGradient: at(next()), sourceGradient: at(next()), weights: next(), weightsRow: 4 },
     { kind: 'denseWeights', source: at(next()), targetGradient: at(next()), target: next() },
     { kind: 'softmaxCrossEntropy', logits: at(next()), labels: next(), gradient: at(next()), metrics: next(), ...loss },
     { kind: 'meanSquares', output: at(next()), gradient: at(next()), metrics: next(), ...loss },

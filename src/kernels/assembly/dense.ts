@@ -78,18 +78,26 @@ class Product {
   targetRow: usize;
 }
 
-const PRODUCT: usize = FIELDS + 4;
+/** Address of the matrix, and bytes between its rows. */
+@unmanaged
+class Matrix {
+  address: usize;
+  row: usize;
+}
+
+const PRODUCT: usize = FIELDS + offsetof<Matrix>();
 const TERMS: usize = PRODUCT + offsetof<Product>();
 const TILE: usize = TERMS + offsetof<Terms>();
 
-/** Block: target gradient, source gradient, address of the weights, a {@link Product}, {@link Terms}, 32 float64. Tiles of four samples by eight inputs. */
+/** Block: target gradient, source gradient, the weights as a {@link Matrix}, a {@link Product}, {@link Terms}, 32 float64. Tiles of four samples by eight inputs. */
 export function denseInput(block: usize): void {
   const gradient = viewOf(block, 0);
   const target = viewOf(block, 1);
+  const weights = changetype<Matrix>(block + FIELDS);
   const product = changetype<Product>(block + PRODUCT);
   product.a = gradient.offset;
   product.aRow = gradient.sample;
-  product.b = load<usize>(block + FIELDS);
+  product.b = weights.address;
   product.target = target.offset;
   product.targetRow = target.sample;
   product.rows = target.samples;
@@ -97,21 +105,22 @@ export function denseInput(block: usize): void {
   const terms = changetype<Terms>(block + TERMS);
   terms.count = lengthOf(gradient);
   terms.aStride = 4;
-  terms.bStride = product.columns << 2;
+  terms.bStride = weights.row;
   multiply(block);
 }
 
-/** Block: source, target gradient, address of the target, then as for {@link denseInput}. Tiles of four outputs by eight inputs. */
+/** Block: source, target gradient, the target as a {@link Matrix}, then as for {@link denseInput}. Tiles of four outputs by eight inputs. */
 export function denseWeights(block: usize): void {
   const source = viewOf(block, 0);
   const gradient = viewOf(block, 1);
+  const matrix = changetype<Matrix>(block + FIELDS);
   const product = changetype<Product>(block + PRODUCT);
   product.a = gradient.offset;
   product.aRow = 4;
   product.b = source.offset;
-  product.target = load<usize>(block + FIELDS);
+  product.target = matrix.address;
+  product.targetRow = matrix.row;
   product.columns = lengthOf(source);
-  product.targetRow = product.columns << 2;
   product.rows = lengthOf(gradient);
   const terms = changetype<Terms>(block + TERMS);
   terms.count = source.samples;

@@ -1,14 +1,9 @@
 /** Fully connected layers: forward, input gradient, weight gradient. A row of values is contiguous, whatever its axes are called. */
 
 import type { DenseCall, DenseInputCall, DenseWeightsCall } from '../../tensor/call.ts';
-import { FLOAT_BYTES, type View } from '../../tensor/view.ts';
+import { FLOAT_BYTES, valuesOf, type View } from '../../tensor/view.ts';
 import { activate } from './activation.ts';
 import { read, write, type Memory } from './memory.ts';
-
-/** Values in one row (sample) of a view. */
-export function rowLength(view: View): number {
-  return view.extent[1] * view.extent[2] * view.extent[3];
-}
 
 /** Byte offset of value i of sample n. */
 function cell(view: View, n: number, i: number): number {
@@ -17,9 +12,9 @@ function cell(view: View, n: number, i: number): number {
 
 /** See {@link DenseCall}. */
 export function dense(memory: Memory, { source, target, weights, bias, slope }: DenseCall): void {
-  const inputs = rowLength(source);
+  const inputs = valuesOf(source);
   for (let n = 0; n < target.extent[0]; n++) {
-    for (let o = 0; o < rowLength(target); o++) {
+    for (let o = 0; o < valuesOf(target); o++) {
       let sum = bias === 0 ? 0 : read(memory, bias + o * FLOAT_BYTES);
       for (let i = 0; i < inputs; i++) {
         sum += read(memory, weights + (o * inputs + i) * FLOAT_BYTES) * read(memory, cell(source, n, i));
@@ -30,13 +25,14 @@ export function dense(memory: Memory, { source, target, weights, bias, slope }: 
 }
 
 /** See {@link DenseInputCall}. */
-export function denseInput(memory: Memory, { targetGradient, sourceGradient, weights }: DenseInputCall): void {
-  const inputs = rowLength(sourceGradient);
+export function denseInput(memory: Memory, call: DenseInputCall): void {
+  const { targetGradient, sourceGradient, weights, weightsRow } = call;
+  const inputs = valuesOf(sourceGradient);
   for (let n = 0; n < sourceGradient.extent[0]; n++) {
     for (let i = 0; i < inputs; i++) {
       let sum = 0;
-      for (let o = 0; o < rowLength(targetGradient); o++) {
-        sum += read(memory, cell(targetGradient, n, o)) * read(memory, weights + (o * inputs + i) * FLOAT_BYTES);
+      for (let o = 0; o < valuesOf(targetGradient); o++) {
+        sum += read(memory, cell(targetGradient, n, o)) * read(memory, weights + o * weightsRow + i * FLOAT_BYTES);
       }
       write(memory, cell(sourceGradient, n, i), sum);
     }
@@ -45,8 +41,8 @@ export function denseInput(memory: Memory, { targetGradient, sourceGradient, wei
 
 /** See {@link DenseWeightsCall}. */
 export function denseWeights(memory: Memory, { source, targetGradient, target }: DenseWeightsCall): void {
-  const inputs = rowLength(source);
-  for (let o = 0; o < rowLength(targetGradient); o++) {
+  const inputs = valuesOf(source);
+  for (let o = 0; o < valuesOf(targetGradient); o++) {
     for (let i = 0; i < inputs; i++) {
       let sum = 0;
       for (let n = 0; n < source.extent[0]; n++) {
