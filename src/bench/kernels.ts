@@ -9,7 +9,7 @@ import { loadBuild, type KernelMode } from '../kernels/loader.ts';
 import { createEngine } from '../kernels/wasm-engine.ts';
 import type { KernelCall } from '../tensor/call.ts';
 import { FLOAT_BYTES } from '../tensor/view.ts';
-import { callsOf, type BenchLayer, type BenchPass } from './kernel-calls.ts';
+import { callsOf, type BenchCalls, type BenchLayer } from './kernel-calls.ts';
 import { measurePeak } from './peak.ts';
 
 /** Layers of YOLOv2 at 608 x 608, and those of LeNet-5 on tiles of a 2x2 grid, 64 images at once. */
@@ -29,9 +29,12 @@ export interface KernelRow {
   readonly revectorized: number;
   /** Samples, rows and columns, channels in and out, kernel: `1x76x76 64->128 k3`. */
   readonly layer: string;
-  readonly pass: BenchPass;
+  readonly pass: BenchCalls['pass'];
+  /** In mode `strict` all is direct. */
+  readonly algorithm: BenchCalls['algorithm'];
   /** Median of the repetitions. */
   readonly ms: number;
+  /** Of the multiplications and additions that the layer is defined by, whichever are done. */
   readonly gflops: number;
   /** Best of several measurements of the mode's f32x4 multiply-add in registers, revectorized like the kernels, on one core, in the same run. */
   readonly peakGflops: number;
@@ -39,7 +42,7 @@ export interface KernelRow {
 }
 
 /** A row before the peak is known: it is measured between the layers too. */
-type Timing = Pick<KernelRow, 'layer' | 'pass' | 'ms' | 'gflops'>;
+type Timing = Pick<KernelRow, 'layer' | 'pass' | 'algorithm' | 'ms' | 'gflops'>;
 
 export interface KernelBenchOptions {
   readonly layers?: readonly BenchLayer[];
@@ -80,7 +83,9 @@ async function benchBuild(
   let peakGflops = measurePeak(kernels, wide);
   const timed: Timing[] = [];
   for (const layer of layers) {
-    timed.push(...(await timeLayer(allocate, layer, kernelMs, signal)));
+    const { bytes, passes } = callsOf(layer);
+    const own = passes.filter(({ algorithm }) => mode === 'fast' || algorithm === 'direct');
+    timed.push(...(await timeLayer(await allocate(bytes), layer, own, { kernelMs, signal })));
     peakGflops = Math.max(peakGflops, measurePeak(kernels, wide));
   }
   const build = { mode, revectorized: wide ? 1 : 0 };
@@ -88,22 +93,20 @@ async function benchBuild(
 }
 
 async function timeLayer(
-  allocate: (bytes: number) => Promise<Arena>,
+  arena: Arena,
   layer: BenchLayer,
-  kernelMs: number,
-  signal?: AbortSignal,
+  passes: readonly BenchCalls[],
+  { kernelMs, signal }: { kernelMs: number; signal: AbortSignal | undefined },
 ): Promise<readonly Timing[]> {
-  const { bytes, passes } = callsOf(layer);
-  const arena = await allocate(bytes);
   try {
     fillRandomly(arena);
     const { samples, extent, inputs, outputs, kernel } = layer;
     const flops = 2 * samples * extent ** 2 * kernel ** 2 * inputs * outputs;
     const name = `${samples}x${extent}x${extent} ${inputs}->${outputs} k${kernel}`;
     const timings: Timing[] = [];
-    for (const [pass, calls] of passes) {
+    for (const { pass, algorithm, calls } of passes) {
       const ms = await medianMs(arena, calls, kernelMs, signal);
-      timings.push({ layer: name, pass, ms, gflops: flops / ms / 1e6 });
+      timings.push({ layer: name, pass, algorithm, ms, gflops: flops / ms / 1e6 });
     }
     return timings;
   } finally {

@@ -2,7 +2,7 @@ import test from 'ava';
 
 import { benchKernels } from '../../src/bench/kernels.ts';
 
-test('the kernel benchmark measures three passes of each layer, in each mode, against the peak of the same run', async (t) => {
+test('the kernel benchmark measures three passes of each layer, in each mode, by each algorithm, against the peak of the same run', async (t) => {
   const layer = { samples: 2, extent: 6, inputs: 3, outputs: 5, kernel: 3 };
   const rows = await benchKernels({ layers: [layer], kernelMs: 1 });
   const builds = new Map(rows.map((row) => [`${row.mode} ${row.revectorized}`, row]));
@@ -10,12 +10,10 @@ test('the kernel benchmark measures three passes of each layer, in each mode, ag
   for (const { mode, revectorized } of builds.values()) {
     const own = rows.filter((row) => row.mode === mode && row.revectorized === revectorized);
     t.deepEqual(
-      own.map(({ layer: name, pass }) => [name, pass]),
-      [
-        ['2x6x6 3->5 k3', 'forward'],
-        ['2x6x6 3->5 k3', 'inputGradient'],
-        ['2x6x6 3->5 k3', 'weightGradient'],
-      ],
+      own.map(({ layer: name, pass, algorithm }) => [name, pass, algorithm]),
+      (mode === 'strict' ? ['direct'] : ['direct', 'winograd']).flatMap((algorithm) =>
+        ['forward', 'inputGradient', 'weightGradient'].map((pass) => ['2x6x6 3->5 k3', pass, algorithm]),
+      ),
     );
   }
   for (const { ms, gflops, peakGflops, shareOfPeak } of rows) {
