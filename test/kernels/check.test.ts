@@ -4,7 +4,7 @@ import { checkCalls } from '../../src/kernels/check.ts';
 import type { KernelCall } from '../../src/tensor/call.ts';
 import { contiguous, type View } from '../../src/tensor/view.ts';
 
-const BYTES = 4096;
+const BYTES = 32_768;
 const plane = (offset: number, height: number, width: number): View => contiguous(offset, [1, 1, height, width]);
 const taps = [0, 4, 8];
 
@@ -67,7 +67,7 @@ const sgd = {
 const pack = { kind: 'pack', source: plane(64, 2, 2), offset: 1024, start: 0, chunkBytes: 8, gapBytes: 8 } as const;
 
 const refused: readonly (readonly [string, KernelCall, RegExp])[] = [
-  ['bytes beyond the end', { kind: 'zero', offset: 4092, bytes: 8 }, /covers bytes 4092 to 4100/u],
+  ['bytes beyond the end', { kind: 'zero', offset: BYTES - 4, bytes: 8 }, /covers bytes 32764 to 32772/u],
   [
     'an offset before the start',
     { kind: 'copy', source: plane(-4, 1, 2), target: plane(64, 1, 2) },
@@ -82,19 +82,19 @@ const refused: readonly (readonly [string, KernelCall, RegExp])[] = [
   ],
   ['extents that differ', { kind: 'add', source: plane(64, 1, 2), target: plane(512, 2, 1) }, /extents differ/u],
   ['a chunk of no bytes', { ...pack, chunkBytes: 0 }, /chunkBytes/u],
-  ['a message whose gaps reach beyond the end', { ...pack, offset: 4080 }, /message/u],
+  ['a message whose gaps reach beyond the end', { ...pack, offset: BYTES - 16 }, /message/u],
   ['a tap before the start', { ...convolve, taps: [-128, 0, 4] }, /source/u],
   [
     'pixels that are not side by side',
     { ...convolve, target: { ...plane(1024, 2, 4), strides: [64, 64, 32, 8] } },
     /pixel stride/u,
   ],
-  ['packed weights beyond the end', { ...convolve, packed: 4080 }, /packed/u],
+  ['packed weights beyond the end', { ...convolve, packed: BYTES - 16 }, /packed/u],
   ['as many indices as there are not taps', { ...convolveWeights, tapIndex: [0, 1] }, /3 taps with 2 indices/u],
   ['an index outside the kernel', { ...convolveWeights, tapIndex: [0, 1, 3] }, /outside a kernel/u],
   [
     'gradient rows without room for the last vector',
-    { ...convolveWeights, gradient: plane(4096 - 28, 1, 7) },
+    { ...convolveWeights, gradient: plane(BYTES - 28, 1, 7) },
     /gradient/u,
   ],
   ['scratch that is not aligned', { ...convolveWeights, scratch: 3076 }, /aligned to 8/u],
@@ -105,6 +105,11 @@ const refused: readonly (readonly [string, KernelCall, RegExp])[] = [
     /samples or channels/u,
   ],
   ['samples that differ', { ...dense, target: contiguous(1024, [3, 5, 1, 1]) }, /samples differ/u],
+  [
+    'rows of weights that overlap',
+    { kind: 'denseInput', targetGradient: dense.target, sourceGradient: dense.source, weights: 2048, weightsRow: 4 },
+    /4 bytes apart/u,
+  ],
   [
     'values of a sample with gaps',
     { ...dense, source: { ...dense.source, strides: [24, 8, 4, 4] } },
