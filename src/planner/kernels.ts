@@ -19,6 +19,9 @@ export interface DeviceKernels {
   readonly wide?: boolean;
 }
 
+/** Winograd's working memory is the larger one: in a step less of it is cached than where it was measured, and it took up to as many times as predicted. */
+const WINOGRAD_MARGIN = 1.25;
+
 /**
  * The kernels of mode `fast`: each device's own tiles, and for each pass of each convolution the algorithm whose slowest device is done first.
  * One choice is for all devices, so that others can go on with the run.
@@ -32,7 +35,7 @@ export function chooseKernels(model: Model, stages: readonly Stage[], rates: rea
         const [direct, winograd] = (['direct', 'winograd'] as const).map((algorithm) =>
           Math.max(...sites.map((parts, rank) => nanosecondsOfParts(parts, pass, algorithm, rates[rank]!))),
         );
-        return winograd! < direct! ? 'winograd' : 'direct';
+        return winograd! * WINOGRAD_MARGIN < direct! ? 'winograd' : 'direct';
       };
       const [forward, inputGradient, weightGradient] = PASSES.map(faster);
       return [convolution.name, { forward: forward!, inputGradient: inputGradient!, weightGradient: weightGradient! }];

@@ -32,8 +32,8 @@ export interface KernelRates extends Readonly<Record<ConvolutionPass, PassRates>
 }
 
 const CONVOLVED: PassRates = {
-  direct: { product: 0.035, source: 0, target: 5, weights: 5 },
-  winograd: { product: 0.04, source: 21, target: 23, weights: 20 },
+  direct: { product: 0.035, source: 0, target: 4, weights: 5 },
+  winograd: { product: 0.055, source: 15, target: 15, weights: 12 },
 };
 
 /** For devices that have measured none: about what an x64 core without wide registers takes, which few ratios differ from. */
@@ -41,7 +41,10 @@ export const TYPICAL_RATES: KernelRates = {
   wide: false,
   forward: CONVOLVED,
   inputGradient: CONVOLVED,
-  weightGradient: { ...CONVOLVED, direct: { product: 0.035, source: 0, target: 0, weights: 14 } },
+  weightGradient: {
+    direct: { product: 0.035, source: 0, target: 0, weights: 15 },
+    winograd: { product: 0.06, source: 7, target: 2, weights: 11 },
+  },
 };
 
 /** Reads rates from a file or a message; undefined where they are none. */
