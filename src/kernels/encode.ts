@@ -19,7 +19,7 @@ import { WORD_BYTES, float32, float64, joinRows, room, viewWords } from './block
 import { applyTo, type PerCall } from './per-call.ts';
 import { transformWeightsBlock, winogradBlock } from './encode-winograd.ts';
 import { winogradWeightsBlock } from './encode-winograd-weights.ts';
-import { tilePlaces } from './places.ts';
+import { rowsTogether, tilePlaces, type PlaceList } from './places.ts';
 
 /** Opcodes; the same as in assembly/index.ts. */
 const OPCODES: { readonly [Kind in KernelCall['kind']]: number } = {
@@ -180,18 +180,22 @@ function packWeightsBlock(call: PackWeightsCall): readonly number[] {
 function convolveBlock(call: ConvolveCall, halfPixels: number): readonly number[] {
   const { source, target, packed, bias, slope, taps } = call;
   const channels = source.extent[1];
+  const tile = tileOf(taps);
+  const half = target.extent[3] < 2 * VECTOR_PIXELS ? VECTOR_PIXELS : halfPixels;
+  const lists = tilePlaces(call, half, tile !== 0);
+  const together = rowsTogether(lists);
   const rowBytes = Math.max(1, channels * source.strides[2]);
-  // An even number, because rows with an odd number of halves are taken in pairs.
-  const stripRows = Math.max(1, Math.floor(STRIP_BYTES / rowBytes / 2)) * 2;
+  const stripRows = Math.max(1, Math.floor(STRIP_BYTES / rowBytes / together)) * together;
   const weightBytes = taps.length * FLOAT_BYTES;
   const chunkChannels = Math.max(1, Math.floor(CHUNK_TERMS / Math.max(1, taps.length)));
   const weights = [channels * weightBytes, chunkChannels * weightBytes];
-  const half = target.extent[3] < 2 * VECTOR_PIXELS ? VECTOR_PIXELS : halfPixels;
-  const places = tilePlaces(call, half);
-  const counts = [taps.length, places.row.length, places.pair.length];
-  const shape = [stripRows, tileOf(taps), half, ...weights, ...counts];
-  const lists = [...taps, ...places.row.flat(), ...places.pair.flat()];
-  return [...viewsWords(source, target), packed, bias, float32(slope), ...shape, ...lists];
+  const shape = [stripRows, tile, half, ...weights, taps.length, lists.length];
+  const fields = [packed, bias, float32(slope), ...shape];
+  return [...viewsWords(source, target), ...fields, ...taps, ...lists.flatMap(placeListWords)];
+}
+
+function placeListWords({ rows, beside, stays, places }: PlaceList): readonly number[] {
+  return [rows, beside, stays ? 1 : 0, places.length, ...places.flat()];
 }
 
 /** Which register tile the taps allow: 3 for three rows of three taps side by side, 1 for one tap, 0 for any. */

@@ -1,58 +1,89 @@
 import test from 'ava';
 import fc from 'fast-check';
 
-import { tilePlaces } from '../../src/kernels/places.ts';
+import { rowsTogether, tilePlaces, type PlaceList } from '../../src/kernels/places.ts';
 import { FLOAT_BYTES, type View } from '../../src/tensor/view.ts';
+
+const TILE_PIXELS = 8;
 
 const view = (columns: number, row: number): View => ({
   offset: 0,
-  extent: [1, 1, 2, columns],
+  extent: [1, 1, 1, columns],
   strides: [0, 0, row * FLOAT_BYTES, FLOAT_BYTES],
 });
 
-/** Pixels (row · columns + column) that tiles at these places fill, in the view of the given part of a place. */
-function pixels(places: readonly (readonly number[])[], half: number, part: 0 | 2): readonly number[] {
+/** Pixels that tiles of a list fill, counted from its first row, in the view of the given part of a place. */
+function pixelsOf({ places, beside }: PlaceList, half: number, part: 0 | 2): readonly number[] {
+  const [run, runs] = beside === 4 ? [half, 2] : [beside, TILE_PIXELS / beside];
   return places.flatMap((place) =>
-    [place[part]!, place[part]! + place[part + 1]!].flatMap((start) =>
-      Array.from({ length: half }, (_, i) => start / FLOAT_BYTES + i),
-    ),
+    Array.from({ length: runs * run }, (_, i) => {
+      const start = place[part] + Math.floor(i / run) * place[part + 1]!;
+      return start / FLOAT_BYTES + (i % run);
+    }),
   );
 }
 
-test('tiles fill one row, or two, and nothing beyond them', (t) => {
+/** Pixels of a strip of some rows, as the kernel fills it, list by list. */
+function filled(
+  lists: readonly PlaceList[],
+  height: number,
+  half: number,
+  row: number,
+  part: 0 | 2,
+): readonly number[] {
+  const pixels: number[] = [];
+  let y = 0;
+  for (const list of lists) {
+    const end = y + Math.floor((height - y) / list.rows) * list.rows;
+    for (let at = y; at < end; at += list.rows)
+      pixels.push(...pixelsOf(list, half, part).map((pixel) => at * row + pixel));
+    if (!list.stays) y = end;
+  }
+  return [...new Set(pixels)].toSorted((a, b) => a - b);
+}
+
+test('tiles fill all rows of a strip, and nothing beyond them', (t) => {
   const shapes = fc.record({
     half: fc.constantFrom(4, 8),
-    beyond: fc.integer({ min: 0, max: 60 }),
+    rests: fc.boolean(),
+    beyond: fc.integer({ min: 0, max: 40 }),
+    height: fc.integer({ min: 1, max: 20 }),
     gaps: fc.tuple(fc.nat(9), fc.nat(9)),
   });
   fc.assert(
-    fc.property(shapes, ({ half, beyond, gaps }) => {
+    fc.property(shapes, ({ half, rests, beyond, height, gaps }) => {
       const columns = half + beyond;
       const [from, to] = gaps.map((gap) => columns + gap) as [number, number];
-      const places = tilePlaces({ source: view(columns, from), target: view(columns, to) }, half);
+      const lists = tilePlaces({ source: view(columns, from), target: view(columns, to) }, half, rests);
       for (const [part, row] of [
         [0, from],
         [2, to],
       ] as const) {
-        const wanted = (rows: number) =>
-          Array.from({ length: rows * columns }, (_, i) => Math.floor(i / columns) * row + (i % columns));
-        const filled = (list: typeof places.row) => [...new Set(pixels(list, half, part))].toSorted((a, b) => a - b);
-        t.deepEqual(filled(places.row), wanted(1));
-        t.deepEqual(filled(places.pair), wanted(2));
+        const wanted = Array.from(
+          { length: height * columns },
+          (_, i) => Math.floor(i / columns) * row + (i % columns),
+        );
+        t.deepEqual(filled(lists, height, half, row, part), wanted);
       }
     }),
     { seed: 1 },
   );
 });
 
-test('tiles of two rows are as few as can be', (t) => {
-  for (const [columns, half, tiles] of [
-    [38, 4, 10],
-    [36, 4, 9],
-    [13, 4, 4],
-    [5, 4, 2],
-    [20, 8, 3],
+test('rows that end with one or two pixels are filled together with as few tiles as can be', (t) => {
+  for (const [columns, rests, rows, tiles] of [
+    [38, true, 4, 19],
+    [13, true, 8, 13],
+    [15, true, 2, 4],
+    [38, false, 2, 10],
+    [36, true, 2, 9],
   ] as const) {
-    t.is(tilePlaces({ source: view(columns, columns), target: view(columns, columns) }, half).pair.length, tiles);
+    const lists = tilePlaces({ source: view(columns, columns), target: view(columns, columns) }, 4, rests);
+    t.is(rowsTogether(lists), rows);
+    const together = lists.filter((list) => list.rows === rows);
+    t.is(
+      together.reduce((sum, { places }) => sum + places.length, 0),
+      tiles,
+    );
   }
 });

@@ -1,6 +1,5 @@
-/** The parameter block of a convolution, the blocks of rows of its packed weights, and how its tiles end: bias, activation, store. */
+/** The parameter block of a convolution, and the blocks of rows of its packed weights. */
 
-import { activate } from './vector';
 import { VIEW_BYTES } from './view';
 
 /** Behind source and target; then follows the byte offset of each tap. */
@@ -19,12 +18,23 @@ export class Convolve {
   weightBytes: usize;
   chunkBytes: usize;
   tapCount: usize;
-  /** Places of tiles in one row, and in two rows together. */
-  rowPlaces: usize;
-  pairPlaces: usize;
+  /** Lists of places behind the taps. */
+  listCount: usize;
 }
 
-/** Where a tile lies: bytes from the first pixel of the row, or of the upper one of two, and from its first half to its second. */
+/** Where the tiles of some rows lie (src/kernels/places.ts); then follow its places. */
+@unmanaged
+export class PlaceList {
+  /** Rows that are filled together. */
+  rows: usize;
+  /** Pixels of its tiles that lie side by side. */
+  beside: usize;
+  /** 1 where the next list fills the rest of the same rows, else 0. */
+  stays: usize;
+  count: usize;
+}
+
+/** Where a tile lies: bytes from the first pixel of the first row, and from its first half, or pixels side by side, to the next. */
 @unmanaged
 export class Place {
   source: usize;
@@ -55,11 +65,13 @@ export function weightsOf(block: usize, channel: usize): usize {
   return fields.packed + channel * fields.weightBytes;
 }
 
-/** Address of the places of tiles in one row (1), in two rows (2), or behind them (3). */
-export function placesOf(block: usize, rows: usize): usize {
-  const fields = changetype<Convolve>(block + FIELDS);
-  const before = (rows > 1 ? fields.rowPlaces : 0) + (rows > 2 ? fields.pairPlaces : 0);
-  return block + TAPS + (fields.tapCount << 2) + before * offsetof<Place>();
+/** The first list of places. */
+export function firstList(block: usize): PlaceList {
+  return changetype<PlaceList>(block + TAPS + (changetype<Convolve>(block + FIELDS).tapCount << 2));
+}
+
+export function nextList(list: PlaceList): PlaceList {
+  return changetype<PlaceList>(changetype<usize>(list) + offsetof<PlaceList>() + list.count * offsetof<Place>());
 }
 
 /** Bias of a channel, or 0 where there is none. */
@@ -67,39 +79,4 @@ export function placesOf(block: usize, rows: usize): usize {
 export function biasOf(block: usize, channel: usize): f32 {
   const bias = changetype<Convolve>(block + FIELDS).bias;
   return bias == 0 ? 0 : load<f32>(bias + (channel << 2));
-}
-
-/** Stores one vector of each half of a tile's row. */
-@inline
-export function storeSingles(to: usize, step: usize, bias: f32, slope: f32, a: v128, b: v128): void {
-  const add = f32x4.splat(bias);
-  v128.store(to, activate(f32x4.add(a, add), slope));
-  v128.store(to + step, activate(f32x4.add(b, add), slope));
-}
-
-/**
- * Stores two vectors of each half of a tile's row. Engines pair stores side by side and what leads to them, but no selections, so
- * activations come afterwards.
- */
-@inline
-export function storePairs(to: usize, step: usize, bias: f32, slope: f32, a: v128, b: v128, c: v128, d: v128): void {
-  const add = f32x4.splat(bias);
-  const next = to + step;
-  v128.store(to, f32x4.add(a, add));
-  v128.store(to, f32x4.add(b, add), 16);
-  v128.store(next, f32x4.add(c, add));
-  v128.store(next, f32x4.add(d, add), 16);
-  if (slope != 1) activatePairs(to, next, slope);
-}
-
-@inline
-function activatePairs(to: usize, next: usize, slope: f32): void {
-  const a = activate(v128.load(to), slope);
-  const b = activate(v128.load(to, 16), slope);
-  const c = activate(v128.load(next), slope);
-  const d = activate(v128.load(next, 16), slope);
-  v128.store(to, a);
-  v128.store(to, b, 16);
-  v128.store(next, c);
-  v128.store(next, d, 16);
 }

@@ -1,7 +1,8 @@
 /**
  * Prints register tiles of the convolution: rows (output channels) times two halves of vectors of four pixels side by side. The
  * second half lies `sourceStep` and `targetStep` bytes from the first. Two vectors side by side are one register of eight
- * pixels where the engine pairs them.
+ * pixels where the engine pairs them. Tiles of what is left at the ends of rows have pixels side by side in twos or alone, each as many
+ * bytes from those before it.
  */
 
 import { lines, range } from './text.ts';
@@ -15,23 +16,26 @@ export interface ConvolveTile {
   readonly rows: number;
   /** Vectors of four pixels in each half. */
   readonly vectors: number;
+  /** Pixels that lie side by side: four are a vector. */
+  readonly beside: 4 | 2 | 1;
 }
 
-const PARAMETERS = 'block: usize, channel: usize, from: usize, to: usize, rows: usize';
+const PARAMETERS = 'block: usize, channel: usize, from: usize, to: usize, rows: usize, list: PlaceList';
 
 /** What a file of convolution tiles begins with. */
-export const CONVOLVE_IMPORTS = `import { Convolve, FIELDS, Place, TAPS, biasOf, placesOf, storePairs, storeSingles, weightsOf } from '../convolve-block';
+export const CONVOLVE_IMPORTS = `import { Convolve, FIELDS, Place, PlaceList, TAPS, biasOf, weightsOf } from '../convolve-block';
+import { storeAlone, storePairs, storeSingles, storeTwos } from '../convolve-store';
 import { multiplyAdd } from '../multiply-add';
 import { viewOf } from '../view';
 `;
 
-/** Name of a tile: taps, rows, pixels. */
-export function tileName({ taps, rows, vectors }: ConvolveTile): string {
-  return `${taps}${rows}x${vectors * 8}`;
+/** Name of a tile: taps, rows, pixels, and how they lie. */
+export function tileName({ taps, rows, vectors, beside }: ConvolveTile): string {
+  return `${taps}${rows}x${vectors * 8}${{ 4: '', 2: 'twos', 1: 'alone' }[beside]}`;
 }
 
 /**
- * Prints the function of a tile, which fills `rows` rows of the target with it, from the pixels at `from` and `to` on. Each sum runs input
+ * Prints the function of a tile, which fills `rows` rows of the target with it, as many at a time as a list of places is for, from the pixels at `from` and `to` on. Each sum runs input
  * channel by input channel, in each one tap by tap, and begins anew after every chunk of input channels; chunks are added in their order.
  */
 export function convolveTile(tile: ConvolveTile): string {
@@ -46,16 +50,15 @@ export function convolveTile(tile: ConvolveTile): string {
     '  const weights = weightsOf(block, channel);',
     `  const end = weights + fields.weightBytes * ${tile.rows};`,
     `  const chunk = fields.chunkBytes * ${tile.rows};`,
-    '  while (rows != 0) {',
-    '    const pair = min<usize>(rows, 2);',
-    '    const placesEnd = placesOf(block, pair + 1);',
-    '    for (let at = placesOf(block, pair); at != placesEnd; at += offsetof<Place>()) {',
+    '  const places = changetype<usize>(list) + offsetof<PlaceList>();',
+    '  const placesEnd = places + list.count * offsetof<Place>();',
+    '  for (; rows != 0; rows -= list.rows) {',
+    '    for (let at = places; at != placesEnd; at += offsetof<Place>()) {',
     '      const place = changetype<Place>(at);',
     ...sumsAt(tile).map((line) => `      ${line}`),
     '    }',
-    '    rows -= pair;',
-    '    from += pair * source.row;',
-    '    to += pair * target.row;',
+    '    from += list.rows * source.row;',
+    '    to += list.rows * target.row;',
     '  }',
     '}',
   ]);
@@ -104,7 +107,7 @@ const WALKS: Readonly<Record<TapKind, TapWalk>> = {
     ],
   },
   one: {
-    before: ['let p = first + load<usize>(block + TAPS);', 'let q = p + sourceStep;'],
+    before: ['let p = first + load<usize>(block + TAPS);'],
     // Two input channels at a time, then the one that is left.
     chunk: (tile) => [
       `    while (w + ${tile.rows * 4} < chunkEnd) {`,
@@ -124,8 +127,7 @@ const WALKS: Readonly<Record<TapKind, TapWalk>> = {
       '    while (w != chunkEnd) {',
       '      for (let tap = taps; tap < tapsEnd; tap += 4) {',
       '        const p = first + load<usize>(tap);',
-      '        const q = p + sourceStep;',
-      ...products(tile, { halves: ['p', 'q'], pixel: 0, weight: 0 }),
+      ...rowOfTaps(tile, 'p', [{ pixel: 0, weight: 0 }]),
       `        w += ${tile.rows * 4};`,
       '      }',
       '      first += plane;',
@@ -135,36 +137,55 @@ const WALKS: Readonly<Record<TapKind, TapWalk>> = {
 };
 
 function threeTaps(tile: ConvolveTile, row: number): readonly string[] {
+  const taps = range(3).map((pixel) => ({ pixel, weight: 3 * row + pixel }));
   return [
     ...(row === 0 ? [] : [`      const p${row} = p${row - 1} + row;`]),
-    `      const q${row} = p${row} + sourceStep;`,
     `      load<u32>(p${row} + ahead);`,
-    ...range(3).flatMap((tap) => products(tile, { halves: [`p${row}`, `q${row}`], pixel: tap, weight: 3 * row + tap })),
+    ...rowOfTaps(tile, `p${row}`, taps),
   ];
 }
 
 function oneTap(tile: ConvolveTile, weight: number): readonly string[] {
-  return [...products(tile, { halves: ['p', 'q'], pixel: 0, weight }), '      p += plane;', '      q += plane;'];
+  return [...rowOfTaps(tile, 'p', [{ pixel: 0, weight }]), '      p += plane;'];
 }
 
-/** One tap: addresses of the pixels of both halves, how many pixels further they are read, and which tap's weights from `w`. */
+/** One tap: how many pixels further than the row's address it reads, and which tap's weights from `w` it takes. */
 interface Tap {
-  readonly halves: readonly [string, string];
   readonly pixel: number;
   readonly weight: number;
 }
 
-/** Multiplies all vectors of a tap with the weights of each row. */
-function products(tile: ConvolveTile, { halves, pixel, weight }: Tap): readonly string[] {
+/** Multiplies all pixels of the taps of a row, which begins at the address in `base`, with the weights of each row. */
+function rowOfTaps(tile: ConvolveTile, base: string, taps: readonly Tap[]): readonly string[] {
+  const addresses = range(tile.beside === 4 ? 2 : 8 / tile.beside).map((i) => (i === 0 ? base : `${base}_${i}`));
+  const steps = addresses.slice(1).map((address, i) => `const ${address} = ${addresses[i]!} + sourceStep;`);
+  const body = [...steps, ...taps.flatMap((tap) => ['{', ...products(tile, addresses, tap), '}'])];
+  return ['      {', ...body.map((line) => `        ${line}`), '      }'];
+}
+
+function products(tile: ConvolveTile, addresses: readonly string[], { pixel, weight }: Tap): readonly string[] {
   const { rows, vectors } = tile;
-  const loads = halves.flatMap((address, half) =>
-    range(vectors).map((v) => `const x${half * vectors + v} = v128.load(${address}, ${pixel * 4 + v * 16});`),
-  );
   const terms = range(rows).flatMap((row) => [
     `const w${row} = v128.load32_splat(w, ${(weight * rows + row) * 4});`,
     ...range(2 * vectors).map((v) => `sum${row}_${v} = multiplyAdd(sum${row}_${v}, x${v}, w${row});`),
   ]);
-  return ['      {', ...[...loads, ...terms].map((line) => `        ${line}`), '      }'];
+  return [...loads(tile, addresses, pixel * 4), ...terms];
+}
+
+/** Loads the pixels of a tile that lie `offset` bytes behind its addresses. */
+function loads({ vectors, beside }: ConvolveTile, addresses: readonly string[], offset: number): readonly string[] {
+  if (beside === 4) {
+    return addresses.flatMap((address, half) =>
+      range(vectors).map((v) => `const x${half * vectors + v} = v128.load(${address}, ${offset + v * 16});`),
+    );
+  }
+  const [lanes, bits] = [4 / beside, beside * 32];
+  return range(2).flatMap((v) => [
+    `let x${v} = v128.load${bits}_zero(${addresses[v * lanes]!}, ${offset});`,
+    ...range(lanes)
+      .slice(1)
+      .map((lane) => `x${v} = v128.load_lane<i${bits}>(${addresses[v * lanes + lane]!}, x${v}, ${lane}, ${offset});`),
+  ]);
 }
 
 function sumNames({ rows, vectors }: ConvolveTile): readonly string[] {
@@ -172,8 +193,8 @@ function sumNames({ rows, vectors }: ConvolveTile): readonly string[] {
 }
 
 /** Rows beyond the last channel are dropped. */
-function stores({ rows, vectors }: ConvolveTile): readonly string[] {
-  const store = vectors === 2 ? 'storePairs' : 'storeSingles';
+function stores({ rows, vectors, beside }: ConvolveTile): readonly string[] {
+  const store = { 4: vectors === 2 ? 'storePairs' : 'storeSingles', 2: 'storeTwos', 1: 'storeAlone' }[beside];
   return [
     'const pixels = to + place.target;',
     ...range(rows).map((row) => {

@@ -28,7 +28,14 @@ const SHAPES = [
 ] as const;
 
 const CONVOLVE_TILES: readonly ConvolveTile[] = TAP_KINDS.flatMap((taps) =>
-  SHAPES.map((shape): ConvolveTile => ({ taps, ...shape })),
+  SHAPES.map((shape): ConvolveTile => ({ taps, beside: 4, ...shape })),
+);
+
+/** What is left at the ends of rows, for the taps that most kernels have. */
+const CONVOLVE_REMAINDERS: readonly ConvolveTile[] = (['three', 'one'] as const).flatMap((taps) =>
+  ([2, 1] as const).flatMap((beside) =>
+    ([4, 6] as const).map((rows): ConvolveTile => ({ taps, rows, vectors: 1, beside })),
+  ),
 );
 
 /** Six planes where a multiply-add is one operation; a product on its way wants a register. */
@@ -51,7 +58,7 @@ function write(name: string, imports: string, functions: readonly string[]): voi
 }
 
 mkdirSync(DIRECTORY, { recursive: true });
-write('convolve.ts', CONVOLVE_IMPORTS, CONVOLVE_TILES.map(convolveTile));
+write('convolve.ts', CONVOLVE_IMPORTS, [...CONVOLVE_TILES, ...CONVOLVE_REMAINDERS].map(convolveTile));
 write('gather.ts', GATHER_IMPORTS, [4, 6].map(gatherTile));
 write('dots.ts', DOTS_IMPORTS, [dotsTile({ a: 4, b: 2 })]);
 write('gradients.ts', GRADIENT_IMPORTS, [chunkConstants(), ...GRADIENT_TILES.map(gradientTile)]);
