@@ -12,7 +12,7 @@ const PAIRS_WORDS = 8;
 export function winogradWeightsBlock(call: ConvolveWinogradWeightsCall, wide: boolean): readonly number[] {
   const { source, gradient, target, scratch } = call;
   const layout = winogradWeightsLayout(source.extent[1], gradient);
-  const { tiles, inputs, outputs, rowBytes, valueStride, gradientStride, sumStride } = layout;
+  const { tiles, inputs, rowBytes, valueStride, gradientStride, sumStride } = layout;
   const values = [
     scratch + layout.values,
     scratch + layout.gradients,
@@ -25,7 +25,6 @@ export function winogradWeightsBlock(call: ConvolveWinogradWeightsCall, wide: bo
     ...[source, gradient].flatMap(viewWords),
     target,
     inputs,
-    outputs,
     tiles,
     tilesOf(gradient),
     ...values,

@@ -19,16 +19,16 @@ export interface ConvolveWinogradWeightsCall {
   readonly scratch: number;
 }
 
-/** Output channels that lie side by side, as in assembly/winograd-gradient.ts. */
+/** Output channels at a time, as in assembly/winograd-gradient.ts: they lie side by side. */
 export const OUTPUT_GROUP = 16;
 
-/** Channels at a time, at most: the values of the input, which are used again and again, fit the second cache with what they meet. */
-const BLOCK_INPUTS = 64;
-const BLOCK_OUTPUTS = 32;
-
-/** Tiles that go in one block; of more, blocks have at most so many. */
+/** Tiles that go in one block, and input channels at a time. Sums are those of one group of output channels then. */
 const ALL_TILES = 128;
-const BLOCK_TILES = 64;
+const ALL_TILES_INPUTS = 128;
+
+/** Where there are more tiles: those of a block, and input channels at a time, whose sums with all output channels are kept. */
+const BLOCK_TILES = 32;
+const BLOCK_INPUTS = 64;
 
 /** Tiles that the transform of the input stores behind the last one. */
 const SLACK_TILES = 8;
@@ -44,18 +44,17 @@ const TRANSFORM_BYTES = 50_688;
 
 /** How the working memory of a call is laid out. Distances are in bytes. */
 export interface WinogradWeightsLayout {
-  /** Tiles at a time, and channels. */
+  /** Tiles at a time, and input channels. */
   readonly tiles: number;
   readonly inputs: number;
-  readonly outputs: number;
   /** Values of the input, channels times tiles, behind the memory of the transforms; from a channel, and from a frequency, to the next one. */
   readonly values: number;
   readonly rowBytes: number;
   readonly valueStride: number;
-  /** Values of the gradient, by groups of output channels: in each 36 matrices of tiles times channels. */
+  /** Values of the gradient, of a group of output channels: 36 matrices of tiles times channels. */
   readonly gradients: number;
   readonly gradientStride: number;
-  /** Sums, likewise: in each group 36 matrices of input channels times output channels. */
+  /** Sums: for each group 36 matrices of input channels times output channels. */
   readonly sums: number;
   readonly sumStride: number;
   readonly bytes: number;
@@ -64,25 +63,21 @@ export interface WinogradWeightsLayout {
 /** The working memory of a weight gradient for `channels` input channels. */
 export function winogradWeightsLayout(channels: number, gradient: View): WinogradWeightsLayout {
   const count = tilesOf(gradient);
-  const tiles = blockOf(count);
-  const inputs = Math.min(BLOCK_INPUTS, channels);
-  const allGroups = Math.ceil(gradient.extent[1] / OUTPUT_GROUP);
-  const groups = Math.min(BLOCK_OUTPUTS / OUTPUT_GROUP, allGroups);
+  const alone = count <= ALL_TILES;
+  // They decide the order of sums, so they depend on nothing that threads share. Blocks are of near-equal size.
+  const tiles = alone ? count : Math.ceil(count / Math.ceil(count / BLOCK_TILES));
+  const inputs = Math.min(alone ? ALL_TILES_INPUTS : BLOCK_INPUTS, channels);
+  const groups = alone ? 1 : Math.ceil(gradient.extent[1] / OUTPUT_GROUP);
   const rowBytes = roundUp((tiles + SLACK_TILES) * FLOAT_BYTES, VECTOR_BYTES);
   const valueStride = roundUp(inputs * rowBytes, LINE_BYTES) + LINE_BYTES;
   const groupBytes = OUTPUT_GROUP * FLOAT_BYTES;
   const gradientStride = tiles * groupBytes + LINE_BYTES;
   const sumStride = roundUp(inputs, INPUT_GROUP) * groupBytes + LINE_BYTES;
   const gradients = TRANSFORM_BYTES + FREQUENCIES * valueStride;
-  const sums = gradients + groups * FREQUENCIES * gradientStride;
-  const bytes = sums + (tiles < count ? allGroups : groups) * FREQUENCIES * sumStride;
+  const sums = gradients + FREQUENCIES * gradientStride;
+  const bytes = sums + groups * FREQUENCIES * sumStride;
   const matrices = { values: TRANSFORM_BYTES, valueStride, gradients, gradientStride, sums, sumStride };
-  return { tiles, inputs, outputs: groups * OUTPUT_GROUP, rowBytes, ...matrices, bytes };
-}
-
-/** Blocks of near-equal size. They decide the order of sums, so they depend on nothing that threads share. */
-function blockOf(tiles: number): number {
-  return tiles <= ALL_TILES ? tiles : Math.ceil(tiles / Math.ceil(tiles / BLOCK_TILES));
+  return { tiles, inputs, rowBytes, ...matrices, bytes };
 }
 
 function roundUp(value: number, unit: number): number {

@@ -1,7 +1,7 @@
 /**
  * Weight gradient of a 3x3 convolution by the adjoint of Winograd's F(4x4, 3x3): dW = Gᵀ (Σ_tiles (A dy Aᵀ) ⊙ (Bᵀ d B)) G. Some input
- * channels and a block of tiles at a time: their values are transformed once; then, some output channels at a time, the gradients are, and 36
- * matrix products add to the sums. Behind the last block of tiles sums become weights. Every sum runs over blocks of tiles that the
+ * channels and a block of tiles at a time: their values are transformed once; then, sixteen output channels at a time, the gradients are, and
+ * 36 matrix products add to the sums. Behind the last block of tiles sums become weights. Every sum runs over blocks of tiles that the
  * shape of the gradient alone decides.
  */
 
@@ -14,9 +14,8 @@ import { Pairs, storeTaps } from './winograd-taps';
 @unmanaged
 class ConvolveWinogradWeights {
   target: usize;
-  /** Input channels, and output channels, at a time; the latter a multiple of {@link GROUP}. */
+  /** Input channels at a time. */
   inputs: usize;
-  outputs: usize;
   /** Tiles of a block at most, and of all samples. */
   tiles: usize;
   tileCount: usize;
@@ -25,7 +24,7 @@ class ConvolveWinogradWeights {
   /** Values of the gradient, and bytes between their frequencies. */
   gradients: usize;
   gradientFrequency: usize;
-  /** Sums of `outputs` channels where all tiles are in one block, else of all, and bytes between their frequencies. */
+  /** Sums of {@link GROUP} output channels where all tiles are in one block, else of all, and bytes between their frequencies. */
   sums: usize;
   sumFrequency: usize;
 }
@@ -42,12 +41,10 @@ export function convolveWinogradWeights(block: usize): void {
   const fields = changetype<ConvolveWinogradWeights>(block + FIELDS);
   const source = viewOf(block, 0);
   const some = changetype<View>(block + SOURCE);
-  const outputGroups = groupsOf(viewOf(block, 1).channels);
   memory.copy(block + SOURCE, block, VIEW_BYTES);
   for (let input: usize = 0; input < source.channels; input += fields.inputs) {
     some.offset = source.offset + input * source.plane;
     some.channels = min(source.channels - input, fields.inputs);
-    if (fields.tileCount > fields.tiles) memory.fill(fields.sums, 0, outputGroups * 36 * fields.sumFrequency);
     for (let first: usize = 0; first < fields.tileCount; first += fields.tiles) addTiles(block, input, first);
   }
 }
@@ -57,43 +54,33 @@ function addTiles(block: usize, input: usize, first: usize): void {
   const fields = changetype<ConvolveWinogradWeights>(block + FIELDS);
   const tiles = changetype<Tiles>(block + TILES);
   const channels = viewOf(block, 1).channels;
+  const sumBytes: usize = 36 * fields.sumFrequency;
   const alone = fields.tileCount <= fields.tiles;
+  let sums = fields.sums;
   tiles.first = first;
   tiles.count = min(fields.tileCount - first, fields.tiles);
   transformInput(changetype<View>(block + SOURCE), tiles, fields.values);
-  for (let output: usize = 0; output < channels; output += fields.outputs) {
-    const end = min(output + fields.outputs, channels);
-    const groups = groupsOf(end - output);
-    const sums = alone ? fields.sums : fields.sums + groupsOf(output) * 36 * fields.sumFrequency;
-    if (alone) memory.fill(sums, 0, groups * 36 * fields.sumFrequency);
-    addOutputs(block, output, groups, sums);
-    if (first + tiles.count == fields.tileCount) storeOutputs(block, input, output, end, sums);
+  for (let output: usize = 0; output < channels; output += GROUP) {
+    if (first == 0) memory.fill(sums, 0, sumBytes);
+    addOutputs(block, output, sums);
+    if (first + tiles.count == fields.tileCount) storeOutputs(block, input, output, sums);
+    if (!alone) sums += sumBytes;
   }
 }
 
-function groupsOf(channels: usize): usize {
-  return (channels + GROUP - 1) / GROUP;
-}
-
-/** The same for some groups of output channels. */
-function addOutputs(block: usize, output: usize, groups: usize, sums: usize): void {
+/** The same for the group of output channels that begins with `output`. */
+function addOutputs(block: usize, output: usize, sums: usize): void {
   const fields = changetype<ConvolveWinogradWeights>(block + FIELDS);
   const tiles = changetype<Tiles>(block + TILES);
   const inputs = changetype<View>(block + SOURCE).channels;
-  const gradientGroup: usize = 36 * fields.gradientFrequency;
-  for (let group: usize = 0; group < groups; group++) {
-    const to = fields.gradients + group * gradientGroup;
-    transformGradient(viewOf(block, 1), tiles, output + group * GROUP, to, fields.gradientFrequency);
-  }
-  for (let frequency: usize = 0; frequency < 36; frequency++) {
-    const values = fields.values + frequency * tiles.frequency;
-    let gradients = fields.gradients + frequency * fields.gradientFrequency;
-    let to = sums + frequency * fields.sumFrequency;
-    for (let group: usize = 0; group < groups; group++) {
-      multiply(values, tiles, inputs, gradients, to);
-      gradients += gradientGroup;
-      to += 36 * fields.sumFrequency;
-    }
+  let values = fields.values;
+  let gradients = fields.gradients;
+  transformGradient(viewOf(block, 1), tiles, output, gradients, fields.gradientFrequency);
+  for (let frequency = 0; frequency < 36; frequency++) {
+    multiply(values, tiles, inputs, gradients, sums);
+    values += tiles.frequency;
+    gradients += fields.gradientFrequency;
+    sums += fields.sumFrequency;
   }
 }
 
@@ -120,20 +107,18 @@ function multiplyNarrow(together: usize, values: usize, tiles: Tiles, gradients:
   else pairs4x8(values, tiles.row, gradients, tiles.count, sums);
 }
 
-/** Turns the sums of output channels `output` to `end` into gradients of weights. */
-function storeOutputs(block: usize, input: usize, output: usize, end: usize, sums: usize): void {
+/** Turns the sums of a group of output channels into gradients of weights. */
+function storeOutputs(block: usize, input: usize, output: usize, sums: usize): void {
   const fields = changetype<ConvolveWinogradWeights>(block + FIELDS);
   const tiles = changetype<Tiles>(block + TILES);
   const pairs = changetype<Pairs>(block + PAIRS);
+  pairs.sums = sums;
   pairs.frequency = fields.sumFrequency;
   pairs.inputs = changetype<View>(block + SOURCE).channels;
+  pairs.outputs = min(viewOf(block, 1).channels - output, GROUP);
   pairs.row = viewOf(block, 0).channels * 36;
+  pairs.target = fields.target + output * pairs.row + input * 36;
   pairs.scratch = tiles.scratch;
   pairs.wide = tiles.wide;
-  for (; output < end; output += GROUP, sums += 36 * fields.sumFrequency) {
-    pairs.sums = sums;
-    pairs.outputs = min(end - output, GROUP);
-    pairs.target = fields.target + output * pairs.row + input * 36;
-    storeTaps(pairs);
-  }
+  storeTaps(pairs);
 }
