@@ -8,7 +8,8 @@ import type { Algorithm, KernelPlan } from '../planner/plan.ts';
 import type { KernelRates } from '../tensor/rates.ts';
 import { measurePeak } from './peak.ts';
 import { profileStep, type Profile } from './step-profile.ts';
-import { openStep, type StepSetup, type StepSubject } from './step-subject.ts';
+import type { StepSetup } from './step-setup.ts';
+import { openStep, type StepSubject } from './step-subject.ts';
 
 /** What the parent asks, one thing at a time. */
 export type Question =

@@ -2,40 +2,19 @@
 
 import { openDataset } from '../dataset/open-dataset.ts';
 import type { Arena, Submission } from '../kernels/engine.ts';
-import type { KernelMode } from '../kernels/loader.ts';
 import { createEngine } from '../kernels/wasm-engine.ts';
 import { initialParameters } from '../model/init.ts';
 import type { Model } from '../model/layers.ts';
 import { activationShapes } from '../model/shapes.ts';
 import { zooModel } from '../model/zoo.ts';
-import { chooseKernels, kernelsAt } from '../planner/kernels.ts';
-import { makePlan } from '../planner/make-plan.ts';
-import type { Plan, PlanRequest } from '../planner/plan.ts';
-import { balancedWalks } from '../planner/strips.ts';
+import { kernelsAt } from '../planner/kernels.ts';
+import type { Plan } from '../planner/plan.ts';
 import { compileProgram } from '../program/compile.ts';
 import { iterationKey, type IterationProgram, type Phase, type Program } from '../program/program.ts';
 import { CHUNK_BYTES, HEADER_BYTES } from '../protocol/frame.ts';
-import type { Range } from '../tensor/box.ts';
-import { TYPICAL_RATES, type KernelRates } from '../tensor/rates.ts';
+import type { KernelRates } from '../tensor/rates.ts';
 import { ParameterStore, type TensorMap } from '../training/parameters.ts';
-
-/** What a step is made of; plain JSON, because a process of its own measures it. */
-export interface StepSetup {
-  /** A name of the zoo. */
-  readonly model: string;
-  /** Rows and columns of the images, for models that take any. */
-  readonly size?: number | undefined;
-  readonly batch: number;
-  /** Kernel threads. */
-  readonly threads: number;
-  readonly mode: KernelMode;
-  /** First layers of the stages; without it one stage, or a new one after each pooling where they are recomputed or in strips. */
-  readonly stages?: readonly number[] | undefined;
-  /** Whether backward computes stages again. */
-  readonly recompute?: boolean | undefined;
-  /** Strips of the stage that holds most. */
-  readonly strips?: number | undefined;
-}
+import { planStep, type StepSetup } from './step-setup.ts';
 
 /** Plain SGD, as beside it: the loss of noise falls slowly and stays finite over any number of steps. */
 const RATE = 0.01;
@@ -96,22 +75,6 @@ export async function openStep(setup: StepSetup, rates?: KernelRates): Promise<S
     },
     [Symbol.asyncDispose]: () => engine.close(),
   };
-}
-
-function planStep(model: Model, setup: StepSetup, rates = TYPICAL_RATES): Plan {
-  const { batch, mode } = setup;
-  const plan = makePlan(model, ['device'], { batch, request: requestOf(model, setup) });
-  return mode === 'strict' ? plan : { ...plan, kernels: chooseKernels(model, plan.stages, [rates]) };
-}
-
-/** Stages of one device. */
-function requestOf(model: Model, { stages, recompute, strips, batch }: StepSetup): PlanRequest {
-  const isWhole = recompute !== true && (strips ?? 1) === 1;
-  if (stages === undefined && !isWhole) return { grid: [1, 1], recompute, strips };
-  const starts = stages ?? [0];
-  const layers = starts.map((start, k): Range => [start, starts[k + 1] ?? model.layers.length]);
-  const walks = balancedWalks(activationShapes(model), layers, { recompute, strips, batch });
-  return { stages: layers.map((range, k) => ({ layers: range, partition: 'single', ...walks[k] })) };
 }
 
 function initialTensors(model: Model): TensorMap {

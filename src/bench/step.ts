@@ -3,14 +3,13 @@
  * processor can do with f32x4 multiplications and additions in registers, measured in the same run.
  */
 
-import { activationShapes } from '../model/shapes.ts';
 import { zooModel } from '../model/zoo.ts';
 import { makePlan } from '../planner/make-plan.ts';
 import { stageWork } from '../planner/work.ts';
 import { kernelRates } from './rates-cache.ts';
 import { StepProcess } from './step-process.ts';
 import { medianOf, type KindRow, type PassRow } from './step-profile.ts';
-import type { StepSetup } from './step-subject.ts';
+import { sizedSetup, type StepSetup } from './step-setup.ts';
 
 /** The whole step. */
 export interface StepRow extends StepSetup {
@@ -52,7 +51,7 @@ const WARM_UP_MS = 1000;
 const LEAST_STEPS = 5;
 const MEASURE_MS = 5000;
 
-/** @throws {InputError} `unknownModel`; {KernelError} of the engine */
+/** @throws {InputError} `unknownModel`, `shapeMismatch`, `planStages`; {KernelError} of the engine */
 export async function benchStep(options: StepBenchOptions): Promise<StepBench> {
   const { steps: wanted, rounds = 5, ...given } = options;
   const setup = sizedSetup(given);
@@ -88,14 +87,6 @@ export async function warmUp(run: (steps: number) => Promise<readonly number[]>)
     total += times.reduce((sum, ms) => sum + ms, 0);
     if (total >= WARM_UP_MS) return times.at(-1)!;
   }
-}
-
-/** The size that a model really has: one with dense layers keeps its own. @throws {InputError} `unknownModel`, `shapeMismatch` */
-export function sizedSetup(setup: StepSetup): StepSetup & { readonly size: number } {
-  const { size } = setup;
-  const model = zooModel(setup.model, size === undefined ? undefined : [size, size]);
-  activationShapes(model);
-  return { ...setup, size: model.input[1] };
 }
 
 /** Multiplications and additions of a step: forward, and the gradients of weights and of all inputs but the images. */

@@ -5,7 +5,7 @@ import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { measureRates } from '../../src/bench/rates.ts';
 import { StepProcess } from '../../src/bench/step-process.ts';
-import type { StepSetup } from '../../src/bench/step-subject.ts';
+import type { StepSetup } from '../../src/bench/step-setup.ts';
 import { wantsRevectorization } from '../../src/kernels/revectorize.ts';
 import type { KernelRates } from '../../src/tensor/rates.ts';
 import { PYTHON } from '../support/pytorch.ts';

@@ -246,6 +246,16 @@ const COMMANDS: readonly { readonly what: string; readonly args: readonly string
     says: /--mode: got exact, want strict or fast/,
   },
   {
+    what: 'strips of a step that keeps everything',
+    args: ['bench', 'step', '--strips', '4'],
+    says: /--strips: wants --recompute too/,
+  },
+  {
+    what: 'stages of a benchmark that leave layers out',
+    args: ['bench', 'step', '--stages', '4,8'],
+    says: /plan\.stages\[0\]\.layers: got \[4, 8\], want \[0, n\]/,
+  },
+  {
     what: 'an option that another benchmark has',
     args: ['bench', 'kernels', '--size', '416'],
     says: /--size: belongs to mqtile bench step, not to kernels/,

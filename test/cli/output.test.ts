@@ -3,6 +3,7 @@ import { copyFile, mkdir, readFile, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import test from 'ava';
+import type { PlanDescription } from '../../src/session/describe-plan.ts';
 import { VERSION } from '../../src/version.ts';
 import { MAIN, runCommand, startCommand } from '../support/command.ts';
 import { digitsJob, scratch, someDigits, writeJob } from '../support/digits.ts';
@@ -124,6 +125,34 @@ test('plan shows the front of YOLOv2 on random data, at the size of images that 
       [0, 4],
     ],
   });
+});
+
+test('plan says which stages are recomputed, in how many strips, and what memory that takes', async (t) => {
+  const folder = await scratch(t);
+  const data = await someDigits(folder, 64, 64);
+  const plain = await writeJob(folder, digitsJob(data, { plan: { grid: '2x2' } }));
+  const bytes = async (args: readonly string[]) => {
+    const { stdout } = await runCommand(t, ['plan', ...args, '--json']);
+    const plan = JSON.parse(stdout) as PlanDescription;
+    return { stages: plan.stages, node1: plan.predictedMemoryBytes['node1']! };
+  };
+  const whole = await bytes([plain]);
+  const walked = await writeJob(folder, digitsJob(data, { plan: { grid: '2x2', recompute: true, strips: 4 } }));
+  const { stages, node1 } = await bytes([walked]);
+  t.deepEqual(
+    stages.map(({ recompute, strips }) => [recompute, strips]),
+    [
+      [true, 4],
+      [true, 2],
+      [undefined, undefined],
+    ],
+  );
+  t.true(node1 < whole.node1);
+  const [first] = (await bytes([walked, '--grid', '1x2'])).stages;
+  t.deepEqual([first!.grid, first!.strips], ['1x2', 4], 'another grid is walked in the same way');
+  const { stdout } = await runCommand(t, ['plan', walked]);
+  t.regex(stdout, /stage +layers +partition +recomputed +strips/);
+  t.regex(stdout, /1 +0-1 +tiles 2x2 +yes +4 /);
 });
 
 test('plan --json has the documented keys, and --svg draws well-formed XML', async (t) => {
