@@ -2,7 +2,6 @@
 
 import type { KernelMode } from '../kernels/loader.ts';
 import type { Model } from '../model/layers.ts';
-import { activationShapes } from '../model/shapes.ts';
 import { zooModel } from '../model/zoo.ts';
 import { chooseKernels } from '../planner/kernels.ts';
 import { makePlan } from '../planner/make-plan.ts';
@@ -53,6 +52,6 @@ function requestOf(model: Model, { stages, recompute, strips, batch }: StepSetup
   if (stages === undefined && !isWhole) return { grid: [1, 1], recompute, strips };
   const starts = stages ?? [0];
   const layers = starts.map((start, k): Range => [start, starts[k + 1] ?? model.layers.length]);
-  const walks = balancedWalks(activationShapes(model), layers, { recompute, strips, batch });
+  const walks = balancedWalks(model, layers, { recompute, strips, batch });
   return { stages: layers.map((range, k) => ({ layers: range, partition: 'single', ...walks[k] })) };
 }

@@ -49,7 +49,7 @@ export interface PlanOptions {
 export function makePlan(model: Model, devices: readonly string[], options: PlanOptions): Plan {
   const { batch, request, kernels = { mode: 'strict' } } = options;
   const shapes = activationShapes(model);
-  const wanted = 'grid' in request ? stagesOfGrid(model, shapes, { ...request, batch }) : request.stages;
+  const wanted = 'grid' in request ? stagesOfGrid(model, { ...request, batch }) : request.stages;
   checkOrder(wanted, model.layers.length);
   const stages = wanted.map((stage, index) => {
     const where = 'grid' in request ? 'plan.grid' : `plan.stages[${index}]`;
@@ -69,18 +69,14 @@ export function makePlan(model: Model, devices: readonly string[], options: Plan
 }
 
 /** The `grid:` shorthand: tiles up to the last spatial layer, a new stage after each pooling, with strips by size; then samples. */
-function stagesOfGrid(
-  model: Model,
-  shapes: readonly Shape[],
-  { grid, ...wish }: WalkWish & { readonly grid: Grid },
-): readonly StageRequest[] {
+function stagesOfGrid(model: Model, { grid, ...wish }: WalkWish & { readonly grid: Grid }): readonly StageRequest[] {
   const spatialEnd = model.layers.findLastIndex(isSpatial) + 1;
   const cuts = [0];
   model.layers.forEach((layer, index) => {
     if (layer.kind === 'maxPool' && index + 1 < spatialEnd) cuts.push(index + 1);
   });
   const tiled = spatialEnd > 0 ? cuts.map((start, k): Range => [start, cuts[k + 1] ?? spatialEnd]) : [];
-  const walks = balancedWalks(shapes, tiled, wish);
+  const walks = balancedWalks(model, tiled, wish);
   const stages = tiled.map((layers, k): StageRequest => ({ layers, partition: 'tiles', grid, ...walks[k] }));
   if (spatialEnd < model.layers.length) {
     stages.push({ layers: [spatialEnd, model.layers.length], partition: 'samples' });

@@ -1,7 +1,9 @@
 /** Strips: a stage can be walked in parts, one after another, so that what lies between its input and its output is never whole. */
 
-import type { Shape } from '../model/shapes.ts';
-import { cut, length, withRange, type Box, type Range } from '../tensor/box.ts';
+import type { Model } from '../model/layers.ts';
+import { parameterTensors } from '../model/parameters.ts';
+import { activationShapes, type Shape } from '../model/shapes.ts';
+import { boxOf, cut, length, volume, withRange, type Box, type Range } from '../tensor/box.ts';
 import type { Walk } from './plan.ts';
 
 /** The boxes of a stage's output that a device computes one after another. What backward needs is kept of whole boxes only, so training cuts no stage that it does not recompute. */
@@ -35,19 +37,22 @@ export interface WalkWish extends Walk {
 
 /**
  * How each of a model's stages is walked when one wish is for all: the stage that holds most goes in so many strips, each other one in as few as keep its
- * largest strip no larger than that one's. Whole, the last stage is not recomputed: its backward comes right after its forward, so that nothing would be saved.
- * @param shapes of every activation of the model, the input first
+ * largest strip no larger than that one's, or whole where strips would save less than the second gradient of a layer's weights that they need. Whole,
+ * the last stage is not recomputed: its backward comes right after its forward, so that nothing would be saved.
  * @param stages ranges of layers
  */
-export function balancedWalks(shapes: readonly Shape[], stages: readonly Range[], wish: WalkWish): readonly Walk[] {
+export function balancedWalks(model: Model, stages: readonly Range[], wish: WalkWish): readonly Walk[] {
   const { recompute = false, strips: most = 1, batch } = wish;
+  const shapes = activationShapes(model);
   const held = stages.map((layers) => heldValues(shapes, layers));
   const largest = Math.max(...held);
   const samplesThere = most < batch ? Math.ceil(batch / most) : batch / most;
-  return stages.map(([, end], k) => {
+  return stages.map((layers, k) => {
     const samples = Math.floor((largest * samplesThere) / held[k]!);
-    const strips = Math.ceil(samples > 0 ? batch / samples : (most * held[k]!) / largest);
-    const isLast = end === shapes.length - 1;
+    const wanted = Math.ceil(samples > 0 ? batch / samples : (most * held[k]!) / largest);
+    const saved = held[k]! * batch * (1 - 1 / wanted);
+    const strips = held[k]! < largest && saved <= largestParameter(model, layers) ? 1 : wanted;
+    const isLast = layers[1] === model.layers.length;
     return { recompute: recompute && !(isLast && strips === 1), strips };
   });
 }
@@ -56,4 +61,10 @@ export function balancedWalks(shapes: readonly Shape[], stages: readonly Range[]
 function heldValues(shapes: readonly Shape[], [start, end]: Range): number {
   const values = shapes.slice(start, end).map(([channels, rows, columns]) => channels * rows * columns);
   return values.reduce((sum, one) => sum + one, Math.max(...values));
+}
+
+/** Values of the largest parameter of a stage's layers. */
+function largestParameter(model: Model, [start, end]: Range): number {
+  const own = parameterTensors(model).filter(({ layer }) => start <= layer && layer < end);
+  return Math.max(0, ...own.map(({ extent }) => volume(boxOf(extent))));
 }
