@@ -180,16 +180,15 @@ function packWeightsBlock(call: PackWeightsCall): readonly number[] {
 function convolveBlock(call: ConvolveCall, halfPixels: number): readonly number[] {
   const { source, target, packed, bias, slope, taps } = call;
   const channels = source.extent[1];
-  const tile = tileOf(taps);
   const half = target.extent[3] < 2 * VECTOR_PIXELS ? VECTOR_PIXELS : halfPixels;
-  const lists = tilePlaces(call, half, tile !== 0);
+  const lists = tilePlaces(call, half);
   const together = rowsTogether(lists);
   const rowBytes = Math.max(1, channels * source.strides[2]);
   const stripRows = Math.max(1, Math.floor(STRIP_BYTES / rowBytes / together)) * together;
   const weightBytes = taps.length * FLOAT_BYTES;
   const chunkChannels = Math.max(1, Math.floor(CHUNK_TERMS / Math.max(1, taps.length)));
   const weights = [channels * weightBytes, chunkChannels * weightBytes];
-  const shape = [stripRows, tile, half, ...weights, taps.length, lists.length];
+  const shape = [stripRows, tileOf(taps), half, ...weights, taps.length, lists.length];
   const fields = [packed, bias, float32(slope), ...shape];
   return [...viewsWords(source, target), ...fields, ...taps, ...lists.flatMap(placeListWords)];
 }

@@ -34,13 +34,8 @@ const TILE = 8;
 /**
  * Lists of places for a target: a strip is filled with the first one as far as its rows go together, then with the next one.
  * @param half pixels of half a tile, at most as many as a row has
- * @param rests whether there are tiles for what is left at the ends of rows
  */
-export function tilePlaces(
-  call: Pick<ConvolveCall, 'source' | 'target'>,
-  half: number,
-  rests: boolean,
-): readonly PlaceList[] {
+export function tilePlaces(call: Pick<ConvolveCall, 'source' | 'target'>, half: number): readonly PlaceList[] {
   const columns = call.target.extent[3];
   if (columns < half) return [];
   const rest = columns % VECTOR;
@@ -51,7 +46,7 @@ export function tilePlaces(
     return { rows, beside: VECTOR, stays: false, places };
   };
   const whole = [list(2, overlapping), list(1, overlapping)];
-  if (!rests || half !== VECTOR || (rest !== 1 && rest !== 2)) return whole;
+  if (half !== VECTOR || (rest !== 1 && rest !== 2)) return whole;
   const [rows, last] = [TILE / rest, columns - rest];
   const ends: PlaceList = { rows, beside: rest, stays: true, places: [placeOf(call, [0, last], [1, last])] };
   return [ends, list(rows, overlapping.slice(0, -1)), ...whole];

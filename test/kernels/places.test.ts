@@ -45,16 +45,15 @@ function filled(
 test('tiles fill all rows of a strip, and nothing beyond them', (t) => {
   const shapes = fc.record({
     half: fc.constantFrom(4, 8),
-    rests: fc.boolean(),
     beyond: fc.integer({ min: 0, max: 40 }),
     height: fc.integer({ min: 1, max: 20 }),
     gaps: fc.tuple(fc.nat(9), fc.nat(9)),
   });
   fc.assert(
-    fc.property(shapes, ({ half, rests, beyond, height, gaps }) => {
+    fc.property(shapes, ({ half, beyond, height, gaps }) => {
       const columns = half + beyond;
       const [from, to] = gaps.map((gap) => columns + gap) as [number, number];
-      const lists = tilePlaces({ source: view(columns, from), target: view(columns, to) }, half, rests);
+      const lists = tilePlaces({ source: view(columns, from), target: view(columns, to) }, half);
       for (const [part, row] of [
         [0, from],
         [2, to],
@@ -71,14 +70,13 @@ test('tiles fill all rows of a strip, and nothing beyond them', (t) => {
 });
 
 test('rows that end with one or two pixels are filled together with as few tiles as can be', (t) => {
-  for (const [columns, rests, rows, tiles] of [
-    [38, true, 4, 19],
-    [13, true, 8, 13],
-    [15, true, 2, 4],
-    [38, false, 2, 10],
-    [36, true, 2, 9],
+  for (const [columns, rows, tiles] of [
+    [38, 4, 19],
+    [13, 8, 13],
+    [15, 2, 4],
+    [36, 2, 9],
   ] as const) {
-    const lists = tilePlaces({ source: view(columns, columns), target: view(columns, columns) }, 4, rests);
+    const lists = tilePlaces({ source: view(columns, columns), target: view(columns, columns) }, 4);
     t.is(rowsTogether(lists), rows);
     const together = lists.filter((list) => list.rows === rows);
     t.is(

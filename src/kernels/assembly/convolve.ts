@@ -10,8 +10,12 @@ import { convolveNarrow } from './convolve-narrow';
 import {
   any4x16,
   any4x8,
+  any4x8alone,
+  any4x8twos,
   any6x16,
   any6x8,
+  any6x8alone,
+  any6x8twos,
   one4x16,
   one4x8,
   one4x8alone,
@@ -109,23 +113,27 @@ function sixRows16(block: usize, channel: usize, from: usize, to: usize, height:
 
 /** What is left at the ends of rows. */
 function fourRowsRest(block: usize, channel: usize, from: usize, to: usize, height: usize, list: PlaceList): void {
-  const three = changetype<Convolve>(block + FIELDS).tile == THREE;
+  const taps = changetype<Convolve>(block + FIELDS).tile;
   if (list.beside == 2) {
-    if (three) three4x8twos(block, channel, from, to, height, list);
-    else one4x8twos(block, channel, from, to, height, list);
+    if (taps == THREE) three4x8twos(block, channel, from, to, height, list);
+    else if (taps == ONE) one4x8twos(block, channel, from, to, height, list);
+    else any4x8twos(block, channel, from, to, height, list);
   } else {
-    if (three) three4x8alone(block, channel, from, to, height, list);
-    else one4x8alone(block, channel, from, to, height, list);
+    if (taps == THREE) three4x8alone(block, channel, from, to, height, list);
+    else if (taps == ONE) one4x8alone(block, channel, from, to, height, list);
+    else any4x8alone(block, channel, from, to, height, list);
   }
 }
 
 function sixRowsRest(block: usize, channel: usize, from: usize, to: usize, height: usize, list: PlaceList): void {
-  const three = changetype<Convolve>(block + FIELDS).tile == THREE;
+  const taps = changetype<Convolve>(block + FIELDS).tile;
   if (list.beside == 2) {
-    if (three) three6x8twos(block, channel, from, to, height, list);
-    else one6x8twos(block, channel, from, to, height, list);
+    if (taps == THREE) three6x8twos(block, channel, from, to, height, list);
+    else if (taps == ONE) one6x8twos(block, channel, from, to, height, list);
+    else any6x8twos(block, channel, from, to, height, list);
   } else {
-    if (three) three6x8alone(block, channel, from, to, height, list);
-    else one6x8alone(block, channel, from, to, height, list);
+    if (taps == THREE) three6x8alone(block, channel, from, to, height, list);
+    else if (taps == ONE) one6x8alone(block, channel, from, to, height, list);
+    else any6x8alone(block, channel, from, to, height, list);
   }
 }

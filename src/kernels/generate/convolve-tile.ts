@@ -89,6 +89,9 @@ interface TapWalk {
   readonly chunk: (tile: ConvolveTile) => readonly string[];
 }
 
+/** Taps of any kind that are multiplied in one go. */
+const TOGETHER = 4;
+
 const WALKS: Readonly<Record<TapKind, TapWalk>> = {
   three: {
     before: [
@@ -123,12 +126,15 @@ const WALKS: Readonly<Record<TapKind, TapWalk>> = {
   },
   any: {
     before: ['const taps = block + TAPS;', 'const tapsEnd = taps + (fields.tapCount << 2);'],
+    // Some taps at a time, then those that are left.
     chunk: (tile) => [
       '    while (w != chunkEnd) {',
-      '      for (let tap = taps; tap < tapsEnd; tap += 4) {',
-      '        const p = first + load<usize>(tap);',
-      ...rowOfTaps(tile, 'p', [{ pixel: 0, weight: 0 }]),
-      `        w += ${tile.rows * 4};`,
+      '      let tap = taps;',
+      `      for (; tap + ${TOGETHER * 4} <= tapsEnd; tap += ${TOGETHER * 4}, w += ${TOGETHER * tile.rows * 4}) {`,
+      ...range(TOGETHER).flatMap((at) => anyTap(tile, at)),
+      '      }',
+      `      for (; tap < tapsEnd; tap += 4, w += ${tile.rows * 4}) {`,
+      ...anyTap(tile, 0),
       '      }',
       '      first += plane;',
       '    }',
@@ -142,6 +148,15 @@ function threeTaps(tile: ConvolveTile, row: number): readonly string[] {
     ...(row === 0 ? [] : [`      const p${row} = p${row - 1} + row;`]),
     `      load<u32>(p${row} + ahead);`,
     ...rowOfTaps(tile, `p${row}`, taps),
+  ];
+}
+
+/** The tap number `at` from `tap` on. */
+function anyTap(tile: ConvolveTile, at: number): readonly string[] {
+  const address = `p${at}`;
+  return [
+    `      const ${address} = first + load<usize>(tap, ${at * 4});`,
+    ...rowOfTaps(tile, address, [{ pixel: 0, weight: at }]),
   ];
 }
 

@@ -31,8 +31,8 @@ const CONVOLVE_TILES: readonly ConvolveTile[] = TAP_KINDS.flatMap((taps) =>
   SHAPES.map((shape): ConvolveTile => ({ taps, beside: 4, ...shape })),
 );
 
-/** What is left at the ends of rows, for the taps that most kernels have. */
-const CONVOLVE_REMAINDERS: readonly ConvolveTile[] = (['three', 'one'] as const).flatMap((taps) =>
+/** What is left at the ends of rows. */
+const CONVOLVE_REMAINDERS: readonly ConvolveTile[] = TAP_KINDS.flatMap((taps) =>
   ([2, 1] as const).flatMap((beside) =>
     ([4, 6] as const).map((rows): ConvolveTile => ({ taps, rows, vectors: 1, beside })),
   ),
