@@ -11,6 +11,7 @@ import {
   DISTANCES_B,
   add,
   applied,
+  hoisted,
   plusTimes,
   subtract,
   times,
@@ -52,54 +53,61 @@ const TAPS: Transform = {
   ],
 };
 
-/** The lines that load vectors side by side from each address, transform them, and store them at others. */
-function transformed(
-  transform: Transform,
-  vectors: number,
-  from: readonly string[],
-  to: readonly string[],
-): readonly string[] {
+/** A loop over vectors side by side; outputs go to `to`, `toStep` bytes apart. */
+interface Loop {
+  readonly transform: Transform;
+  readonly vectors: number;
+  /** Addresses of the inputs. */
+  readonly from: readonly string[];
+  /** Lines that make the inputs where they are not loaded as they are. */
+  readonly inputs?: readonly string[];
+  /** Until when, and what moves on. */
+  readonly until: string;
+  readonly advance: readonly string[];
+}
+
+/** Prints the loop. Each address is computed once, so that engines see that vectors lie side by side. */
+function loop({ transform, vectors, from, inputs: made = [], until, advance }: Loop): readonly string[] {
   const parts = range(vectors).map((v) => {
     const inputs = transform.inputs.map((input) => `${input}_${v}`);
     return { inputs, ...applied(transform, inputs, `_${v}`) };
   });
-  return [
-    ...from.flatMap((address, k) =>
-      parts.map(({ inputs }, v) => `  const ${inputs[k]!} = v128.load(${address}, ${v * 16});`),
-    ),
-    ...parts.flatMap(({ steps }) => steps),
-    ...to.flatMap((address, k) =>
-      parts.map(({ outputs }, v) => `  v128.store(${address}, ${outputs[k]!}, ${v * 16});`),
-    ),
-  ];
-}
-
-/** Addresses `step` bytes apart. */
-function apart(base: string, step: string, count: number): readonly string[] {
-  return range(count).map((k) => `${base} + ${k} * ${step}`);
+  const { before, body } = hoisted([
+    ...from.flatMap((address, k) => [
+      `    const from${k} = ${address};`,
+      ...parts.map(({ inputs }, v) => `    const ${inputs[k]!} = v128.load(from${k}, ${v * 16});`),
+    ]),
+    ...made,
+    ...parts.flatMap(({ steps }) => steps.map((step) => `  ${step}`)),
+    ...transform.outputs.flatMap((_, k) => [
+      `    const to${k} = ${k === 0 ? 'to' : `to${k - 1} + toStep`};`,
+      ...parts.map(({ outputs }, v) => `    v128.store(to${k}, ${outputs[k]!}, ${v * 16});`),
+    ]),
+  ]);
+  return [...before, `  while (${until}) {`, ...body, ...advance.map((step) => `    ${step};`), '  }'];
 }
 
 /** Prints `gradientColumns<values side by side>`: A down the columns of four rows of `bytes` bytes, to six rows `toStep` bytes apart. */
 export function gradientColumns(vectors: number): string {
   const rows = ['row0', 'row1', 'row2', 'row3'];
   const parameters = [...rows, 'to', 'toStep', 'bytes'].map((name) => `${name}: usize`);
+  const advance = [...rows, 'to'].map((name) => `${name} += ${16 * vectors}`);
   return lines([
     `export function gradientColumns${4 * vectors}(${parameters.join(', ')}): void {`,
-    `  for (const end = to + bytes; to < end; to += ${16 * vectors}) {`,
-    ...transformed(GRADIENT, vectors, rows, apart('to', 'toStep', 6)).map((line) => `  ${line}`),
-    ...rows.map((row) => `    ${row} += ${16 * vectors};`),
-    '  }',
+    '  const end = to + bytes;',
+    ...loop({ transform: GRADIENT, vectors, from: rows, until: 'to < end', advance }),
     '}',
   ]);
 }
 
 /** Prints `tapSums<values side by side>`: Gᵀ of six rows of `bytes` bytes, to three, which may be the first ones. */
 export function tapSums(vectors: number): string {
+  const from = range(6).map((k) => (k === 0 ? 'from' : `from${k - 1} + fromStep`));
+  const advance = ['from', 'to'].map((name) => `${name} += ${16 * vectors}`);
   return lines([
     `export function tapSums${4 * vectors}(from: usize, fromStep: usize, to: usize, toStep: usize, bytes: usize): void {`,
-    `  for (const end = from + bytes; from < end; from += ${16 * vectors}, to += ${16 * vectors}) {`,
-    ...transformed(TAPS, vectors, apart('from', 'fromStep', 6), apart('to', 'toStep', 3)).map((line) => `  ${line}`),
-    '  }',
+    '  const end = from + bytes;',
+    ...loop({ transform: TAPS, vectors, from, until: 'from < end', advance }),
     '}',
   ]);
 }
@@ -121,20 +129,17 @@ const TRANSPOSITION = [
  * channels `toStep` bytes apart, the next tile's 64 bytes further.
  */
 export function gradientRows(): string {
-  const transposed = range(2).flatMap((v) => [
+  const inputs = range(2).flatMap((v) => [
     ...range(4).map((c) => `    const x${c}_${v} = v128.load(p${c + 4 * v});`),
     ...TRANSPOSITION.map(
       ([name, a, b, order]) => `    const ${name}_${v} = v128.shuffle<f32>(${a}_${v}, ${b}_${v}, ${order});`,
     ),
   ]);
+  const advance = ['count--', 'to += 64', ...range(8).map((c) => `p${c} += 16`)];
   return lines([
     'export function gradientRows(from: usize, plane: usize, to: usize, toStep: usize, count: usize): void {',
     ...range(8).map((c) => `  let p${c} = ${c === 0 ? 'from' : `p${c - 1} + plane`};`),
-    '  for (; count != 0; count--, to += 64) {',
-    ...transposed,
-    ...transformed(GRADIENT, 2, [], apart('to', 'toStep', 6)).map((line) => `  ${line}`),
-    ...range(8).map((c) => `    p${c} += 16;`),
-    '  }',
+    ...loop({ transform: GRADIENT, vectors: 2, from: [], inputs, until: 'count != 0', advance }),
     '}',
   ]);
 }
