@@ -29,15 +29,20 @@ export async function kernelRates(options: RatesOptions = {}): Promise<KernelRat
   const kept = parseKernelRates(known[key]);
   if (kept) return kept;
   const rates = await measure(revectorize);
-  await writeEntries(file, { ...known, [key]: rates }).catch(() => {});
+  if (file !== undefined) await writeEntries(file, { ...known, [key]: rates }).catch(() => {});
   return rates;
 }
 
-function defaultFile(): string {
-  const home = process.env['XDG_CACHE_HOME'];
+/** Undefined for a user who has no home: then nothing is kept. */
+function defaultFile(): string | undefined {
+  const given = process.env['XDG_CACHE_HOME'];
   // Relative paths in it are to be ignored, says the XDG Base Directory Specification.
-  const cache = home !== undefined && isAbsolute(home) ? home : join(homedir(), '.cache');
-  return join(cache, 'mqtile', 'kernels.json');
+  if (given !== undefined && isAbsolute(given)) return join(given, 'mqtile', 'kernels.json');
+  try {
+    return join(homedir(), '.cache', 'mqtile', 'kernels.json');
+  } catch {
+    return undefined;
+  }
 }
 
 /** Everything that rates depend on. */
@@ -48,7 +53,8 @@ async function keyOf(revectorize: boolean): Promise<string> {
   );
 }
 
-async function readEntries(file: string): Promise<Readonly<Record<string, unknown>>> {
+async function readEntries(file: string | undefined): Promise<Readonly<Record<string, unknown>>> {
+  if (file === undefined) return {};
   try {
     const entries: unknown = JSON.parse(await readFile(file, 'utf8'));
     return typeof entries === 'object' && entries !== null && !Array.isArray(entries) ? { ...entries } : {};
