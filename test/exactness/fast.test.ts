@@ -3,7 +3,8 @@ import { createEngine } from '../../src/kernels/wasm-engine.ts';
 import type { Model } from '../../src/model/layers.ts';
 import { zooModel } from '../../src/model/zoo.ts';
 import { makePlan } from '../../src/planner/make-plan.ts';
-import type { Algorithm, ConvolutionAlgorithms, KernelPlan } from '../../src/planner/plan.ts';
+import type { KernelPlan } from '../../src/planner/plan.ts';
+import { fastKernels } from '../support/kernel-plans.ts';
 import { createLockstep, relativeError, untiledBatch, untiledParameters } from '../support/lockstep.ts';
 import { flipsOf, maskRecorder, type Masks } from '../support/masks.ts';
 import { ODD } from '../support/odd-networks.ts';
@@ -31,12 +32,6 @@ interface Outcome {
   readonly masks: Masks;
 }
 
-function fast(model: Model, wide: boolean, algorithm: Algorithm): KernelPlan {
-  const every: ConvolutionAlgorithms = { forward: algorithm, inputGradient: algorithm, weightGradient: algorithm };
-  const names = model.layers.flatMap((layer) => (layer.kind === 'conv2d' ? [layer.name] : []));
-  return { mode: 'fast', wide: [wide], convolutions: Object.fromEntries(names.map((name) => [name, every])) };
-}
-
 async function takeStep({ model, samples, seed }: Network, kernels: KernelPlan, exact: UntiledStep): Promise<Outcome> {
   const variant = { kind: 'train', samples } as const;
   const plan = makePlan(model, ['alone'], { batch: samples, request: { grid: [1, 1] }, kernels });
@@ -56,7 +51,7 @@ for (const network of NETWORKS) {
     t.true(strict.distance <= 2e-6, `strict ${strict.distance}`);
     for (const algorithm of ['direct', 'winograd'] as const) {
       for (const wide of [false, true]) {
-        const { distance, masks } = await takeStep(network, fast(model, wide, algorithm), exact);
+        const { distance, masks } = await takeStep(network, fastKernels(model, [wide], algorithm), exact);
         const name = `${algorithm}, ${wide ? 'wide' : 'narrow'} tiles`;
         t.log(`${name}: ${distance.toExponential(1)}, strict ${strict.distance.toExponential(1)}`);
         t.is(flipsOf(masks, strict.masks), 0, `${name}: masks that flipped; another seed may have none`);

@@ -5,7 +5,8 @@ import type { Engine } from '../../src/kernels/engine.ts';
 import { initialParameters } from '../../src/model/init.ts';
 import type { Model } from '../../src/model/layers.ts';
 import { zooModel } from '../../src/model/zoo.ts';
-import type { ConvolutionAlgorithms, KernelPlan } from '../../src/planner/plan.ts';
+import type { KernelPlan } from '../../src/planner/plan.ts';
+import { fastKernels } from './kernel-plans.ts';
 import { trainInMemory } from './memory-cluster.ts';
 
 export const SEEDS = [1, 2, 3] as const;
@@ -36,20 +37,7 @@ export const MODELS: readonly Model[] = [
   },
 ];
 
-const WINOGRAD: ConvolutionAlgorithms = {
-  forward: 'winograd',
-  inputGradient: 'winograd',
-  weightGradient: 'winograd',
-};
-
 const STRICT: KernelPlan = { mode: 'strict' };
-
-/** With Winograd's algorithm wherever there are kernels for it, whether it is faster or not. */
-const FAST: KernelPlan = {
-  mode: 'fast',
-  wide: [true],
-  convolutions: Object.fromEntries(['conv1', 'conv2', 'conv3'].map((name) => [name, WINOGRAD])),
-};
 
 export interface Training {
   readonly train: Dataset;
@@ -71,7 +59,7 @@ export async function compareAccuracy(model: Model, training: Training): Promise
   const [strict, fast]: [number[], number[]] = [[], []];
   for (const seed of SEEDS) {
     strict.push(await accuracyOf(model, STRICT, seed, training));
-    fast.push(await accuracyOf(model, FAST, seed, training));
+    fast.push(await accuracyOf(model, fastKernels(model, [true], 'winograd'), seed, training));
   }
   const mean = (shares: readonly number[]) => shares.reduce((sum, share) => sum + share, 0) / shares.length;
   return { strict, fast, difference: mean(fast) - mean(strict) };

@@ -3,8 +3,8 @@
  *
  *     node steps.ts MODE THREADS FILE
  *
- * In mode fast every convolution has wide register tiles. FILE, in the format safetensors, gets weights and momentum of each network after its first and its last step. After the first step
- * momentum is the gradient.
+ * In mode fast every convolution has wide register tiles, and Winograd's algorithm where it can. FILE, in the format safetensors, gets
+ * weights and momentum of each network after its first and its last step. After the first step momentum is the gradient.
  */
 
 import { writeFile } from 'node:fs/promises';
@@ -12,20 +12,18 @@ import type { KernelMode } from '../../../src/kernels/loader.ts';
 import { createEngine } from '../../../src/kernels/wasm-engine.ts';
 import type { TensorValues } from '../../../src/model/parameters.ts';
 import { zooModel } from '../../../src/model/zoo.ts';
-import type { KernelPlan } from '../../../src/planner/plan.ts';
 import { encodeSafetensors } from '../../../src/training/checkpoint/safetensors.ts';
+import { fastKernels } from '../kernel-plans.ts';
 import { trainInMemory } from '../memory-cluster.ts';
 import { digits, randomDataset } from '../memory-data.ts';
 import { ODD } from '../odd-networks.ts';
 
 const STEPS = 2;
 const BATCH = 5;
-
 const DEVICES = 4;
 
 const [mode, threads, file] = process.argv.slice(2) as [KernelMode, string, string];
-const kernels: KernelPlan =
-  mode === 'strict' ? { mode } : { mode, wide: Array.from({ length: DEVICES }, () => true), convolutions: {} };
+const wide = Array.from({ length: DEVICES }, () => true);
 
 const networks = [
   { model: zooModel('lenet5'), rate: 0.02, seed: 3, train: await digits(STEPS * BATCH) },
@@ -39,7 +37,7 @@ for (const network of networks) {
     ...network,
     request: { grid: [2, 2] },
     devices: DEVICES,
-    kernels,
+    kernels: mode === 'strict' ? { mode } : fastKernels(network.model, wide, 'winograd'),
     batch: BATCH,
     steps: STEPS,
     engine: () => engine,
