@@ -27,7 +27,7 @@ const ALL_TILES = 128;
 const ALL_TILES_INPUTS = 128;
 
 /** Where there are more tiles: those of a block, and input channels at a time, whose sums with all output channels are kept. */
-const BLOCK_TILES = 32;
+const BLOCK_TILES = 48;
 const BLOCK_INPUTS = 64;
 
 /** Tiles that the transform of the input stores behind the last one. */
