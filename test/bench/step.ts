@@ -16,9 +16,9 @@ const HELP = `Usage: npm run --silent bench:step -- [options]
 Training steps of MQTile (as it is, without revectorization, and recomputed in strips), of PyTorch (Debian's python3-torch and libopenblas0, both
 layouts) and of tfjs-cpu, in turns, pinned to the same cores. A ratio above 1 says that one takes less time than PyTorch's faster layout.
 
-  --model NAME    yolov2-front or lenet5   (default: yolov2-front at 224, 416 and 608, batch 1, and at 416, batch 4; lenet5, batch 64)
+  --model NAME    yolov2-front (default) or lenet5
   --size N        rows and columns of the images (default 416)
-  --batch N       images of a step (default 1)
+  --batch N       images of a step (default 1); without these three: yolov2-front at 224, 416, 608, and at 416 with batch 4; lenet5 with batch 64
   --mode MODE     MQTile's kernels: fast (default) or strict
   --threads N     threads of all, on the last N cores (default 1); more than one are measured beside one
   --rounds N      turns (default 5)
@@ -45,11 +45,10 @@ async function main(): Promise<number> {
   const tfjs = tfjsFolder(values.tfjs ?? '.');
   const threads = Number(values.threads ?? 1);
   const mode: KernelMode = values.mode === 'strict' ? 'strict' : 'fast';
-  const { model, size = '416', batch = '1', rounds = '5' } = values;
-  const setups =
-    model === undefined
-      ? standardCases(threads, mode)
-      : [{ model, size: Number(size), batch: Number(batch), threads, mode }];
+  const { model = 'yolov2-front', size = '416', batch = '1', rounds = '5' } = values;
+  const isStandard = values.model === undefined && values.size === undefined && values.batch === undefined;
+  const one = { model, size: Number(size), batch: Number(batch), threads, mode };
+  const setups = isStandard ? standardCases(threads, mode) : [one];
   const rows: ComparedRow[] = [];
   for (const setup of setups) rows.push(...(await measure(sizedSetup(setup), Number(rounds), tfjs)));
   if (values.save !== undefined) {
