@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import type { Model } from '../../src/model/layers.ts';
+import { zooModel } from '../../src/model/zoo.ts';
 import { createEngine } from '../../src/kernels/wasm-engine.ts';
 import type { PlanRequest, Walk } from '../../src/planner/plan.ts';
 import type { Tensor } from '../../src/tensor/handle.ts';
@@ -102,4 +103,26 @@ test('forward in strips has the same bits as in one go, for any network and any 
     }),
     { numRuns: 40 },
   );
+});
+
+test('mode fast in strips, with Winograd in every pass that has it: repeated, the same bits, and a falling loss', async (t) => {
+  const model = zooModel('yolov2-front', [64, 64]);
+  const passes = { forward: 'winograd', inputGradient: 'winograd', weightGradient: 'winograd' } as const;
+  const names = model.layers.flatMap((layer) => (layer.kind === 'conv2d' ? [layer.name] : []));
+  const convolutions = Object.fromEntries(names.map((name) => [name, passes]));
+  const run = () =>
+    trainInMemory({
+      model,
+      request: { grid: [1, 2], recompute: true, strips: 6 },
+      kernels: { mode: 'fast', wide: [false, true], convolutions },
+      devices: 2,
+      train: randomDataset(model.input, 3, 4),
+      batch: 2,
+      steps: 2,
+      rate: 0.01,
+      engine: () => engine,
+    });
+  const [first, second] = [await run(), await run()];
+  t.true(sameBits(first, second));
+  t.true(losses(first).at(-1)! < losses(first)[0]!);
 });
