@@ -54,7 +54,7 @@ const OPCODES: { readonly [Kind in KernelCall['kind']]: number } = {
 const ALIGNMENT_WORDS = 4;
 
 /** Working memory inside blocks, in words: how a weight gradient is laid out, eight float64 sums, a product, its terms, a tile of 32 float64 sums, five float64 sums. */
-const GRADIENT_WORDS = 18;
+const GRADIENT_WORDS = 23;
 const SUMS_WORDS = 16;
 const PRODUCT_WORDS = 7;
 const TERMS_WORDS = 5;

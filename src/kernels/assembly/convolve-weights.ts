@@ -159,8 +159,25 @@ function walkChunks(block: usize, channel: usize, planes: usize, first: usize, v
     chunk.y = row % fields.height;
     chunk.rows = min(rows, stretches - row);
     packChunk(block, channel, planes, row);
+    readAhead(block, channel, row + rows, stretches);
     tile(block, planes, rowOf(source, row / fields.height, 0, chunk.y) + (stretch.from << 2));
   }
+}
+
+/** Says where the chunk that begins with stretch `row` lies in the first plane, as far as it goes on without a gap; nowhere behind the last one. */
+function readAhead(block: usize, channel: usize, row: usize, stretches: usize): void {
+  const gradient = viewOf(block, 1);
+  const fields = changetype<ConvolveWeights>(block + FIELDS);
+  const chunk = changetype<Chunk>(block + CHUNK);
+  const y = row % fields.height;
+  const rows = row < stretches ? min(min(chunk.rows, stretches - row), fields.height - y) : 0;
+  const tiles = (chunk.offsetsEnd - chunk.offsets) >> 3;
+  chunk.plane = gradient.plane;
+  chunk.last = gradient.channels - channel - 1;
+  chunk.ahead = rowOf(gradient, row / fields.height, channel, y);
+  const bytes = rows != 0 && fields.height == gradient.rows ? (rows - 1) * gradient.row + (gradient.columns << 2) : 0;
+  chunk.aheadEnd = chunk.ahead + bytes;
+  chunk.aheadStep = (bytes / (tiles + 1) + 127) & ~63;
 }
 
 /** Packs the planes of a tile; missing ones are stood in for by the last one. */

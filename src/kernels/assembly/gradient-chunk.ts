@@ -24,6 +24,12 @@ export class Chunk {
   offsetsEnd: usize;
   /** Float64 sums: for each pair those of the planes of a tile. */
   sums: usize;
+  /** Gradients of the next chunk's first plane, of which so many bytes are read ahead with each tile; bytes between planes, and planes but one. */
+  ahead: usize;
+  aheadEnd: usize;
+  aheadStep: usize;
+  plane: usize;
+  last: usize;
   /** What a wide tile folds its lanes in. */
   working: usize;
 }

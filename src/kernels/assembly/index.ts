@@ -30,7 +30,7 @@ const HEAD_BYTES: usize = 16;
 
 /** The layout of parameter blocks that this build understands; src/kernels/loader.ts has the same number. */
 export function blockVersion(): i32 {
-  return 15;
+  return 16;
 }
 
 /** Executes `count` calls that are encoded one after the other at `at`. Traps at an opcode that does not exist. */
