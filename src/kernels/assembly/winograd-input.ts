@@ -91,9 +91,9 @@ function columnsOf(from: usize, step: usize, pixels: usize, to: usize, wide: u32
   const last = (pixels - 4) << 2;
   const pairs = wide ? (last + 16) >> 5 : 0;
   const x = pairs << 5;
-  if (pairs) inputColumns8(from, step, to, PIXELS, pairs);
-  if (x < last) inputColumns4(from + x, step, to + x, PIXELS, (last - x + 15) >> 4);
-  inputColumns4(from + last, step, to + last, PIXELS, 1);
+  if (pairs) inputColumns8(from, step, to, PIXELS, pairs, 1, 0, 0);
+  if (x < last) inputColumns4(from + x, step, to + x, PIXELS, (last - x + 15) >> 4, 1, 0, 0);
+  inputColumns4(from + last, step, to + last, PIXELS, 1, 1, 0, 0);
 }
 
 /** Bᵀ along the six rows, tiles side by side. */
@@ -102,13 +102,11 @@ function rowsOf(from: usize, tiles: Tiles, count: usize, to: usize): void {
   const pairs = tiles.wide ? vectors >> 1 : 0;
   const left = vectors - 2 * pairs;
   const skip = pairs << 5;
-  let quarters = from + 6 * PIXELS;
+  const quarters = from + 6 * PIXELS;
   const step = tiles.frequency;
-  for (let i = 0; i < 6; i++, from += PIXELS, quarters += 4 * QUARTER, to += 6 * step) {
-    quarter(from, quarters, vectors << 4);
-    if (pairs) inputRows8(quarters, QUARTER, to, step, pairs);
-    if (left) inputRows4(quarters + skip, QUARTER, to + skip, step, left);
-  }
+  for (let i: usize = 0; i < 6; i++) quarter(from + i * PIXELS, quarters + 4 * i * QUARTER, vectors << 4);
+  if (pairs) inputRows8(quarters, QUARTER, to, step, pairs, 6, 4 * QUARTER, 6 * step);
+  if (left) inputRows4(quarters + skip, QUARTER, to + skip, step, left, 6, 4 * QUARTER, 6 * step);
 }
 
 /** Sorts a row of pixels: those of number 0, 4, 8, ... in the first row, 1, 5, 9, ... in the second one, and so on. */

@@ -44,16 +44,14 @@ function transformRows(tiles: Tiles, from: usize, frequency: usize, count: usize
   const left = vectors - 2 * pairs;
   const skip = pairs << 5;
   const middle = tiles.scratch;
-  for (let j: usize = 0; j < 6; j++, from += frequency) {
-    const to = middle + j * QUARTER;
-    if (pairs) outputs8(from, 6 * frequency, to, 6 * QUARTER, pairs);
-    if (left) outputs4(from + skip, 6 * frequency, to + skip, 6 * QUARTER, left);
+  const to = middle + 24 * QUARTER;
+  if (pairs) {
+    outputs8(from, 6 * frequency, middle, 6 * QUARTER, pairs, 6, frequency, QUARTER);
+    outputs8(middle, QUARTER, to, QUARTER, pairs, 4, 6 * QUARTER, 4 * QUARTER);
   }
-  for (let r: usize = 0; r < 4; r++) {
-    const at = middle + 6 * r * QUARTER;
-    const to = middle + (24 + 4 * r) * QUARTER;
-    if (pairs) outputs8(at, QUARTER, to, QUARTER, pairs);
-    if (left) outputs4(at + skip, QUARTER, to + skip, QUARTER, left);
+  if (left) {
+    outputs4(from + skip, 6 * frequency, middle + skip, 6 * QUARTER, left, 6, frequency, QUARTER);
+    outputs4(middle + skip, QUARTER, to + skip, QUARTER, left, 4, 6 * QUARTER, 4 * QUARTER);
   }
 }
 

@@ -69,11 +69,13 @@ const OUTPUT: Transform = {
   ],
 };
 
-const PARAMETERS = 'from: usize, fromStep: usize, to: usize, toStep: usize, count: usize';
+const PARAMETERS =
+  'fromLine: usize, fromStep: usize, toLine: usize, toStep: usize, count: usize, lines: usize, fromNext: usize, toNext: usize';
 
 /**
- * Prints `name<values side by side>`, which does so `count` times: loads the inputs at the given addresses and stores the outputs
- * `toStep` bytes apart. Each address is computed once, so that engines see that vectors lie side by side.
+ * Prints `name<values side by side>`, which does so `count` times in each of `lines` lines, whose addresses are `fromNext` and `toNext` bytes
+ * apart: loads the inputs at the given addresses and stores the outputs `toStep` bytes apart. Each address is computed once, so that
+ * engines see that vectors lie side by side.
  */
 function pass(name: string, vectors: number, transform: Transform, addresses: readonly string[]): string {
   const parts = range(vectors).map((v) => {
@@ -94,8 +96,12 @@ function pass(name: string, vectors: number, transform: Transform, addresses: re
   return lines([
     `export function ${name}${4 * vectors}(${PARAMETERS}): void {`,
     ...before,
-    `  for (; count != 0; count--, from += ${16 * vectors}, to += ${16 * vectors}) {`,
+    '  for (; lines != 0; lines--, fromLine += fromNext, toLine += toNext) {',
+    '    let from = fromLine;',
+    '    let to = toLine;',
+    `    for (let left = count; left != 0; left--, from += ${16 * vectors}, to += ${16 * vectors}) {`,
     ...body,
+    '    }',
     '  }',
     '}',
   ]);
