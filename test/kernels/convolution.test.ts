@@ -53,7 +53,10 @@ const WINDOWS: readonly Window[] = [
 const sizes = fc.oneof(extents(3, 9, 7, 40), extents(9, 3, 6, 6), extents(2, 13, 12, 12));
 const cases = fc.record({
   extent: sizes,
-  rows: fc.integer({ min: 1, max: 10 }),
+  rows: fc.oneof(
+    { weight: 3, arbitrary: fc.integer({ min: 1, max: 10 }) },
+    { weight: 1, arbitrary: fc.integer({ min: 11, max: 23 }) },
+  ),
   window: fc.constantFrom(...WINDOWS),
   storage: storages(),
   targetStorage: storages(),
@@ -240,6 +243,26 @@ testModes(
     );
   },
 );
+
+testModes('weight gradients of planes of a single row read nothing behind its last vector', async (t, engine) => {
+  await forAll(
+    fc.record({ width: fc.integer({ min: 1, max: 60 }), inputs: fc.integer({ min: 1, max: 3 }) }),
+    async ({ width, inputs }, sandbox) => {
+      const border = { top: 0, bottom: 0, left: 0, right: Math.ceil(width / 4) * 4 - width };
+      const source = sandbox.view([2, inputs, 1, width], { border });
+      const gradient = sandbox.view([2, 3, 1, width], { border, zeroBorder: true });
+      const target = sandbox.list(3 * inputs);
+      const scratchLength = convolveWeightsScratch(inputs, 1) / FLOAT_BYTES;
+      const scratch = sandbox.list(scratchLength);
+      sandbox.writesList('target', target, 3 * inputs, sumsOf(2 * width));
+      sandbox.writesList('scratch', scratch, scratchLength, ANYTHING);
+      await sandbox.agrees(t, engine, [
+        { kind: 'convolveWeights', source, gradient, taps: [0], tapIndex: [0], kernelTaps: 1, target, scratch },
+      ]);
+    },
+    30,
+  );
+});
 
 testModes('weight gradients of rows longer than one chunk agree with the reference', async (t, engine) => {
   await forAll(

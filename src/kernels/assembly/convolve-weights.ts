@@ -83,7 +83,8 @@ function layOut(block: usize): void {
   const whole = (gradient.columns + 3) & ~3;
   const before = (gradient.rows - 1) * distance;
   const odd = whole & 4;
-  const joins = distance >= gradient.columns && distance <= whole + GAP_PIXELS && before + gradient.columns >= LEAST_JOINED;
+  const near = distance >= gradient.columns && distance <= whole + GAP_PIXELS;
+  const joins = near && gradient.rows > 1 && before + gradient.columns >= LEAST_JOINED;
   if (!ASC_FEATURE_RELAXED_SIMD || (odd && !joins)) fields.wide = 0;
   const joined = fields.wide && odd;
   fields.columns = (joined ? before : 0) + gradient.columns;
