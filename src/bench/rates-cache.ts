@@ -9,6 +9,9 @@ import { wantsRevectorization } from '../kernels/revectorize.ts';
 import { parseKernelRates, type KernelRates } from '../tensor/rates.ts';
 import { measureRates } from './rates.ts';
 
+/** Entries that are kept: a new build of the kernels, or another Node version, leaves one that nobody may ask for again. */
+const MOST_ENTRIES = 16;
+
 export interface RatesOptions {
   /** Whether the engine that the rates are for tries revectorization; by default on x64, unless MQTILE_REVECTORIZE is 0. */
   readonly revectorize?: boolean;
@@ -29,7 +32,7 @@ export async function kernelRates(options: RatesOptions = {}): Promise<KernelRat
   const kept = parseKernelRates(known[key]);
   if (kept) return kept;
   const rates = await measure(revectorize);
-  if (file !== undefined) await writeEntries(file, { ...known, [key]: rates }).catch(() => {});
+  if (file !== undefined) await writeEntries(file, latest({ ...known, [key]: rates })).catch(() => {});
   return rates;
 }
 
@@ -61,6 +64,11 @@ async function readEntries(file: string | undefined): Promise<Readonly<Record<st
   } catch {
     return {};
   }
+}
+
+/** The entries that were added last. */
+function latest(entries: Readonly<Record<string, unknown>>): object {
+  return Object.fromEntries(Object.entries(entries).slice(-MOST_ENTRIES));
 }
 
 /** Whole or not at all: others may read at any moment. */

@@ -70,3 +70,15 @@ test('where nothing can be kept the machine is measured each time', async (t) =>
   await kernelRates({ file, measure });
   t.is(asked.length, 2);
 });
+
+test('the file keeps the latest entries only, for builds come and go', async (t) => {
+  const file = join(await scratch(t), 'kernels.json');
+  const old = Object.fromEntries(Array.from({ length: 40 }, (_, build) => [`build ${build}`, {}]));
+  await writeFile(file, JSON.stringify(old));
+  const { measure } = machine();
+  await kernelRates({ file, measure });
+  const kept = Object.keys(JSON.parse(await readFile(file, 'utf8')) as object);
+  t.is(kept.length, 16);
+  t.is(kept[14], 'build 39');
+  t.true(kept[15]!.includes(process.version));
+});
