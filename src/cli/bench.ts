@@ -22,7 +22,7 @@ Of step:
   --size N        rows and columns of the images, for a model that takes any (default: the model's own, 416)
   --batch N       images of a step (default 1)
   --threads N     kernel threads (default 1)
-  --mode MODE     kernels of strict (default) or fast
+  --mode MODE     kernels of fast (default) or strict
   --steps N       steps that count (default: as many as fit into five seconds, at least 5)
   --recompute     backward computes each stage again instead of keeping what lies inside it
   --strips N      the stage that holds most goes in N strips, others in fewer; in training only with --recompute
