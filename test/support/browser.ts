@@ -7,7 +7,7 @@ import type { ExecutionContext } from 'ava';
 import { temporaryDirectory } from './idx.ts';
 
 /** How long a page may take for anything; after that, what was seen is told. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 180_000;
 
 /** Nobody's first run, and nothing that asks the network. */
 const FLAGS = [
