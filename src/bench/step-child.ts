@@ -46,7 +46,7 @@ async function answerTo(question: Question): Promise<Answers[keyof Answers]> {
   switch (question.ask) {
     case 'open': {
       subject = await openStep(question.setup, question.rates);
-      return { arenaBytes: subject.program.arenaBytes, algorithm: algorithmsOf(subject.plan.kernels) };
+      return { arenaBytes: subject.program.arenaBytes, algorithm: algorithmNames(subject.plan.kernels) };
     }
     case 'peak': {
       const { module, wide } = await loadBuild(question.mode);
@@ -63,7 +63,7 @@ async function answerTo(question: Question): Promise<Answers[keyof Answers]> {
 }
 
 /** All that convolutions are computed by. */
-function algorithmsOf(kernels: KernelPlan): string {
+function algorithmNames(kernels: KernelPlan): string {
   if (kernels.mode === 'strict') return 'direct';
   const chosen = Object.values(kernels.convolutions).flatMap((passes): readonly Algorithm[] => Object.values(passes));
   return [...new Set<Algorithm>(['direct', ...chosen])].join(', ');

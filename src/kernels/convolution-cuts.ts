@@ -11,6 +11,7 @@ import {
   type PackWeightsCall,
 } from '../tensor/call.ts';
 import { FLOAT_BYTES } from '../tensor/view.ts';
+import type { ConvolveWinogradCall } from '../tensor/winograd.ts';
 import { along, cutOf, type Cut } from './cut.ts';
 
 /** Register tiles pair rows of few pixels. */
@@ -35,10 +36,30 @@ function packWeightsPart(call: PackWeightsCall, start: number, end: number): Ker
 
 /** By samples, channels or rows. */
 export function convolveCuts(call: ConvolveCall): readonly Cut[] {
-  const { source, target, taps, packed, bias } = call;
+  const { source, target, taps } = call;
   const [samples, rows, height, width] = target.extent;
   const columns = source.extent[1];
   const weightBytes = packedWeightsBytes(rows, columns, taps.length);
+  const sourceBytes = samples * columns * height * width * FLOAT_BYTES;
+  return samplesChannelsRows(call, { taps: taps.length, rowUnit: ROW_PAIR, weightBytes, sourceBytes });
+}
+
+/** How a convolution's weights are packed, which rows stay together, and what parts by channels, or the others, read in common. */
+interface Shares {
+  /** Taps that lie side by side in the packed weights. */
+  readonly taps: number;
+  readonly rowUnit: number;
+  readonly weightBytes: number;
+  readonly sourceBytes: number;
+}
+
+/** The cuts of a convolution from source to target by packed weights. */
+export function samplesChannelsRows(
+  call: ConvolveCall | ConvolveWinogradCall,
+  { taps, rowUnit, weightBytes, sourceBytes }: Shares,
+): readonly Cut[] {
+  const { source, target, packed, bias } = call;
+  const [samples, rows, height] = target.extent;
   const slices = (axis: 0 | 2) => (start: number, end: number) => ({
     ...call,
     source: along(source, axis, start, end),
@@ -47,13 +68,13 @@ export function convolveCuts(call: ConvolveCall): readonly Cut[] {
   const channels = (start: number, end: number): KernelCall => ({
     ...call,
     target: along(target, 1, start, end),
-    packed: packed + packedWeightsBytes(start, columns, taps.length),
+    packed: packed + packedWeightsBytes(start, source.extent[1], taps),
     bias: bias === 0 ? 0 : bias + start * FLOAT_BYTES,
   });
   return [
     cutOf(samples, slices(0), 1, weightBytes),
-    cutOf(rows, channels, PACKED_ROWS_CUT, samples * columns * height * width * FLOAT_BYTES),
-    cutOf(height, slices(2), ROW_PAIR, weightBytes),
+    cutOf(rows, channels, PACKED_ROWS_CUT, sourceBytes),
+    cutOf(height, slices(2), rowUnit, weightBytes),
   ];
 }
 

@@ -10,6 +10,7 @@ import {
   type TransformWeightsCall,
 } from '../tensor/winograd.ts';
 import { OUTPUT_GROUP, type ConvolveWinogradWeightsCall } from '../tensor/winograd-weights.ts';
+import { samplesChannelsRows } from './convolution-cuts.ts';
 import { along, cutOf, type Cut } from './cut.ts';
 
 /** By blocks of rows, as they are packed. */
@@ -25,27 +26,11 @@ export function transformWeightsCuts(call: TransformWeightsCall): readonly Cut[]
 
 /** By samples, channels or rows of tiles. Parts by channels transform the same input again. */
 export function convolveWinogradCuts(call: ConvolveWinogradCall): readonly Cut[] {
-  const { source, target, packed, bias } = call;
-  const [samples, rows, height, width] = target.extent;
-  const columns = source.extent[1];
+  const [samples, rows, height, width] = call.target.extent;
+  const columns = call.source.extent[1];
   const weightBytes = FREQUENCIES * packedWeightsBytes(rows, columns, 1);
-  const slices = (axis: 0 | 2) => (start: number, end: number) => ({
-    ...call,
-    source: along(source, axis, start, end),
-    target: along(target, axis, start, end),
-  });
-  const channels = (start: number, end: number): KernelCall => ({
-    ...call,
-    target: along(target, 1, start, end),
-    packed: packed + packedWeightsBytes(start, columns, 1),
-    bias: bias === 0 ? 0 : bias + start * FLOAT_BYTES,
-  });
   const tileBytes = (samples * height * width * FREQUENCIES * FLOAT_BYTES) / TILE_EXTENT ** 2;
-  return [
-    cutOf(samples, slices(0), 1, weightBytes),
-    cutOf(rows, channels, PACKED_ROWS_CUT, columns * tileBytes),
-    cutOf(height, slices(2), TILE_EXTENT, weightBytes),
-  ];
+  return samplesChannelsRows(call, { taps: 1, rowUnit: TILE_EXTENT, weightBytes, sourceBytes: columns * tileBytes });
 }
 
 /** By groups of output channels. Each part transforms the same input again. */

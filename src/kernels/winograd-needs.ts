@@ -34,13 +34,18 @@ function matricesSpan(
   return listSpan('packed', packed, rows * columns === 0 ? 0 : bytes / FLOAT_BYTES);
 }
 
+/** What the windows of all pixels of `outputs` read. */
+function windowsOf(source: View, outputs: View): View {
+  const [samples, channels, height, width] = outputs.extent;
+  const halo = WINOGRAD_KERNEL - 1;
+  const some = samples * channels * height * width > 0;
+  return { ...source, extent: [some ? samples : 0, source.extent[1], height + halo, width + halo] };
+}
+
 export function convolveWinogradNeeds(call: ConvolveWinogradCall): Needs {
   const { source, target, bias, scratch } = call;
-  const [samples, rows, height, width] = target.extent;
-  const columns = source.extent[1];
-  const halo = WINOGRAD_KERNEL - 1;
-  const some = samples * rows * height * width > 0;
-  const read: View = { ...source, extent: [some ? samples : 0, columns, height + halo, width + halo] };
+  const [rows, columns] = [target.extent[1], source.extent[1]];
+  const read = windowsOf(source, target);
   return {
     spans: [
       viewSpan('source', read),
@@ -57,9 +62,7 @@ export function convolveWinogradWeightsNeeds(call: ConvolveWinogradWeightsCall):
   const { source, gradient, target, scratch } = call;
   const [samples, outputs, height, width] = gradient.extent;
   const inputs = source.extent[1];
-  const halo = WINOGRAD_KERNEL - 1;
-  const some = samples * outputs * height * width > 0;
-  const read: View = { ...source, extent: [some ? samples : 0, inputs, height + halo, width + halo] };
+  const read = windowsOf(source, gradient);
   // Whole tiles are read, past the last column of each row.
   const tiles = Math.ceil(width / TILE_EXTENT) * TILE_EXTENT;
   const gradientRead: View = { ...gradient, extent: [samples, outputs, height, tiles] };

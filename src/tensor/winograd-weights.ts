@@ -1,7 +1,7 @@
 /** The weight gradient of a 3x3 convolution by the adjoint of Winograd's F(4x4, 3x3): its kernel call, and the working memory it wants. */
 
 import { FLOAT_BYTES, type View } from './view.ts';
-import { FREQUENCIES, tilesOf } from './winograd.ts';
+import { FREQUENCIES, roundUp, tilesOf } from './winograd.ts';
 
 /**
  * Weight gradient of a 3x3 convolution at stride 1:
@@ -78,8 +78,4 @@ export function winogradWeightsLayout(channels: number, gradient: View): Winogra
   const bytes = sums + groups * FREQUENCIES * sumStride;
   const matrices = { values: TRANSFORM_BYTES, valueStride, gradients, gradientStride, sums, sumStride };
   return { tiles, inputs, rowBytes, ...matrices, bytes };
-}
-
-function roundUp(value: number, unit: number): number {
-  return Math.ceil(value / unit) * unit;
 }

@@ -73,7 +73,7 @@ const TILE_GROUP = 8;
 
 /** Bytes from one matrix of transformed weights to the next one. */
 export function transformedWeightsStride(rows: number, columns: number): number {
-  return lines(Math.ceil(rows / ROW_BLOCK) * ROW_BLOCK * columns * FLOAT_BYTES) + LINE_BYTES;
+  return roundUp(roundUp(rows, ROW_BLOCK) * columns * FLOAT_BYTES, LINE_BYTES) + LINE_BYTES;
 }
 
 /** Bytes of transformed weights. */
@@ -104,15 +104,15 @@ export interface WinogradLayout {
 
 /** The working memory of a convolution of `columns` input channels to the channels of `target`. */
 export function winogradLayout(columns: number, target: View): WinogradLayout {
-  const tiles = groups(tilesOf(target));
+  const tiles = roundUp(tilesOf(target), TILE_GROUP);
   // Room does not fall with the number of tiles, so that parts of a call need no more than the whole.
   const room = Math.min(BLOCK_TILES, tiles);
-  const rows = Math.min(BLOCK_ROWS, Math.ceil(target.extent[1] / ROW_BLOCK) * ROW_BLOCK);
-  const tight = lines((room + TILE_GROUP) * FLOAT_BYTES);
+  const rows = Math.min(BLOCK_ROWS, roundUp(target.extent[1], ROW_BLOCK));
+  const tight = roundUp((room + TILE_GROUP) * FLOAT_BYTES, LINE_BYTES);
   const rowBytes = (tight / LINE_BYTES) % 2 === 0 ? tight + LINE_BYTES : tight;
   const valueStride = columns * rowBytes + LINE_BYTES;
   const productStride = rows * rowBytes + LINE_BYTES;
-  const values = lines(TRANSFORM_BYTES);
+  const values = roundUp(TRANSFORM_BYTES, LINE_BYTES);
   const products = values + FREQUENCIES * valueStride;
   const bytes = products + FREQUENCIES * productStride;
   return { tiles: evenly(tiles), rows, rowBytes, values, valueStride, products, productStride, bytes };
@@ -120,13 +120,10 @@ export function winogradLayout(columns: number, target: View): WinogradLayout {
 
 /** Tiles of a block: as even as whole groups allow, because a last block of a few tiles would read all weights for them. */
 function evenly(tiles: number): number {
-  return groups(tiles / Math.max(1, Math.ceil(tiles / BLOCK_TILES)));
+  return roundUp(tiles / Math.max(1, Math.ceil(tiles / BLOCK_TILES)), TILE_GROUP);
 }
 
-function groups(tiles: number): number {
-  return Math.ceil(tiles / TILE_GROUP) * TILE_GROUP;
-}
-
-function lines(bytes: number): number {
-  return Math.ceil(bytes / LINE_BYTES) * LINE_BYTES;
+/** The next multiple of a unit. */
+export function roundUp(value: number, unit: number): number {
+  return Math.ceil(value / unit) * unit;
 }
